@@ -1,0 +1,1 @@
+//! The graph that runs components.

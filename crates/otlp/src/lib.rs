@@ -1,0 +1,3 @@
+//! OTLP on the wire.
+
+pub mod schema;

@@ -1,0 +1,1 @@
+//! otlp exporter (gRPC)
