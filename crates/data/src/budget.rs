@@ -1,0 +1,201 @@
+//! The memory that telemetry may hold.
+//!
+//! Receivers reserve before they read a body, so a sender is refused while its bytes are still in the kernel.
+//! A reservation lives exactly as long as the allocation that it was made for: it is dropped with the last
+//! [`Bytes`](bytes::Bytes) that points into it, wherever in the graph that is.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use bytes::Bytes;
+
+use crate::part::Part;
+
+/// How many bytes the whole process may hold in telemetry that is accepted and not yet passed on.
+#[derive(Debug)]
+pub struct Budget {
+    limit: AtomicUsize,
+    held: AtomicUsize,
+}
+
+/// The budget has no room for what was asked.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error(
+    "the memory for telemetry is used up: {held} of {limit} bytes are held and {wanted} more were asked for"
+)]
+pub struct BudgetExhausted {
+    /// Bytes asked for.
+    pub wanted: usize,
+    /// Bytes held by others.
+    pub held: usize,
+    /// The limit in bytes.
+    pub limit: usize,
+}
+
+/// Bytes set aside in a [`Budget`]; given back on drop.
+#[derive(Debug)]
+pub struct Reservation {
+    budget: Arc<Budget>,
+    bytes: usize,
+}
+
+impl Budget {
+    /// A budget of `limit` bytes.
+    #[must_use]
+    pub fn new(limit: usize) -> Arc<Self> {
+        Arc::new(Self { limit: AtomicUsize::new(limit), held: AtomicUsize::new(0) })
+    }
+
+    /// A budget that never refuses; it still counts.
+    #[must_use]
+    pub fn unlimited() -> Arc<Self> {
+        Self::new(usize::MAX)
+    }
+
+    /// Bytes held now. May exceed the limit by what processors had to make to pass things on.
+    #[must_use]
+    pub fn held(&self) -> usize {
+        self.held.load(Ordering::Relaxed)
+    }
+
+    /// The limit in bytes.
+    #[must_use]
+    pub fn limit(&self) -> usize {
+        self.limit.load(Ordering::Relaxed)
+    }
+
+    /// Changes the limit; what is held stays held.
+    pub fn set_limit(&self, limit: usize) {
+        self.limit.store(limit, Ordering::Relaxed);
+    }
+
+    /// Sets `bytes` aside.
+    ///
+    /// # Errors
+    /// [`BudgetExhausted`] if that would pass the limit.
+    pub fn reserve(self: &Arc<Self>, bytes: usize) -> Result<Reservation, BudgetExhausted> {
+        let held = self.held.fetch_add(bytes, Ordering::Relaxed);
+        let limit = self.limit();
+        if held.saturating_add(bytes) > limit {
+            self.held.fetch_sub(bytes, Ordering::Relaxed);
+            return Err(BudgetExhausted { wanted: bytes, held, limit });
+        }
+        Ok(Reservation { budget: Arc::clone(self), bytes })
+    }
+
+    /// Counts `bytes` that exist already, even past the limit.
+    #[must_use]
+    pub fn force(self: &Arc<Self>, bytes: usize) -> Reservation {
+        self.held.fetch_add(bytes, Ordering::Relaxed);
+        Reservation { budget: Arc::clone(self), bytes }
+    }
+
+    /// Takes in a buffer made inside the graph, counted even past the limit.
+    #[must_use]
+    pub fn adopt(self: &Arc<Self>, buffer: Vec<u8>) -> Part {
+        self.force(0).own(buffer)
+    }
+}
+
+impl Reservation {
+    /// Bytes set aside.
+    #[must_use]
+    pub const fn bytes(&self) -> usize {
+        self.bytes
+    }
+
+    /// Sets `more` bytes aside in the same budget.
+    ///
+    /// # Errors
+    /// [`BudgetExhausted`] if that would pass the limit; what was reserved before stays.
+    pub fn grow(&mut self, more: usize) -> Result<(), BudgetExhausted> {
+        let mut added = self.budget.reserve(more)?;
+        self.bytes += std::mem::take(&mut added.bytes);
+        Ok(())
+    }
+
+    /// Ties the reservation to `buffer`: it becomes as large as the buffer's allocation and ends with it.
+    #[must_use]
+    pub fn own(mut self, buffer: Vec<u8>) -> Part {
+        self.resize(buffer.capacity());
+        let backing = buffer.capacity();
+        Part::new(Bytes::from_owner(Owned { buffer, _reservation: self }), backing)
+    }
+
+    /// Ties the reservation to bytes that another library allocated.
+    #[must_use]
+    pub fn own_bytes(mut self, bytes: Bytes) -> Part {
+        self.resize(bytes.len());
+        let backing = bytes.len();
+        Part::new(Bytes::from_owner(Owned { buffer: bytes, _reservation: self }), backing)
+    }
+
+    fn resize(&mut self, bytes: usize) {
+        if bytes > self.bytes {
+            self.budget.held.fetch_add(bytes - self.bytes, Ordering::Relaxed);
+        } else {
+            self.budget.held.fetch_sub(self.bytes - bytes, Ordering::Relaxed);
+        }
+        self.bytes = bytes;
+    }
+}
+
+impl Drop for Reservation {
+    fn drop(&mut self) {
+        self.budget.held.fetch_sub(self.bytes, Ordering::Relaxed);
+    }
+}
+
+struct Owned<T> {
+    buffer: T,
+    _reservation: Reservation,
+}
+
+impl<T: AsRef<[u8]>> AsRef<[u8]> for Owned<T> {
+    fn as_ref(&self) -> &[u8] {
+        self.buffer.as_ref()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_reservation_ends_with_the_last_slice() {
+        let budget = Budget::new(100);
+        let part = budget.reserve(60).unwrap().own(vec![1; 50]);
+        assert_eq!(budget.held(), 50);
+        let slice = part.slice(10..20);
+        drop(part);
+        assert_eq!(budget.held(), 50, "a slice keeps the whole allocation");
+        drop(slice);
+        assert_eq!(budget.held(), 0);
+    }
+
+    #[test]
+    fn refuses_past_the_limit_and_keeps_the_books() {
+        let budget = Budget::new(100);
+        let mut first = budget.reserve(70).unwrap();
+        assert_eq!(budget.reserve(31).unwrap_err(), BudgetExhausted { wanted: 31, held: 70, limit: 100 });
+        assert!(first.grow(31).is_err());
+        first.grow(30).unwrap();
+        assert_eq!((first.bytes(), budget.held()), (100, 100));
+        let forced = budget.force(5);
+        assert_eq!(budget.held(), 105);
+        drop((first, forced));
+        assert_eq!(budget.held(), 0);
+    }
+
+    #[test]
+    fn a_small_remnant_is_copied_out() {
+        let budget = Budget::new(1000);
+        let part = budget.reserve(100).unwrap().own(vec![7; 100]);
+        let kept = part.slice(0..60).compact(&budget);
+        assert_eq!(budget.held(), 100, "more than half: shared");
+        let small = part.slice(0..40).compact(&budget);
+        assert_eq!(budget.held(), 140);
+        drop((part, kept));
+        assert_eq!((budget.held(), small.bytes().len()), (40, 40));
+    }
+}
