@@ -1,3 +1,4 @@
 //! OTLP on the wire.
 
 pub mod schema;
+pub mod wire;
