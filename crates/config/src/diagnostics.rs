@@ -1,0 +1,162 @@
+//! What is wrong with a configuration: every finding with its place, all of them at once.
+
+use std::fmt;
+
+use serde_json::json;
+
+use crate::snippet;
+use crate::source::{Sources, Span};
+
+/// At most this many findings are kept; a file that is wrong throughout needs no more.
+const MAX_FINDINGS: usize = 500;
+
+/// How bad a finding is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Severity {
+    /// The configuration can't be used.
+    Error,
+    /// It can, but likely not as meant.
+    Warning,
+}
+
+impl Severity {
+    /// `error` or `warning`.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Error => "error",
+            Self::Warning => "warning",
+        }
+    }
+}
+
+/// One finding.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Diagnostic {
+    /// How bad it is.
+    pub severity: Severity,
+    /// Where.
+    pub span: Span,
+    /// The keys that lead there, joined by `::` as in the Collector's messages.
+    pub path: String,
+    /// What is wrong, lowercase, one line.
+    pub message: String,
+    /// What would be right.
+    pub help: Option<String>,
+    /// Another place that matters, and why: "first defined here".
+    pub related: Option<(Span, String)>,
+}
+
+impl Diagnostic {
+    /// A new error.
+    pub fn error(span: Span, path: impl Into<String>, message: impl Into<String>) -> Self {
+        let (path, message) = (path.into(), message.into());
+        Self { severity: Severity::Error, span, path, message, help: None, related: None }
+    }
+
+    /// A new warning.
+    pub fn warning(span: Span, path: impl Into<String>, message: impl Into<String>) -> Self {
+        Self { severity: Severity::Warning, ..Self::error(span, path, message) }
+    }
+
+    /// Says what would be right.
+    pub fn help(mut self, help: impl Into<String>) -> Self {
+        self.help = Some(help.into());
+        self
+    }
+
+    /// Points at another place that matters.
+    pub fn related(mut self, span: Span, label: impl Into<String>) -> Self {
+        self.related = Some((span, label.into()));
+        self
+    }
+}
+
+/// The findings of one configuration, with the texts to quote from.
+#[derive(Debug, Clone, Default)]
+pub struct Diagnostics {
+    sources: Sources,
+    found: Vec<Diagnostic>,
+    errors: usize,
+}
+
+impl Diagnostics {
+    /// No findings yet, in these texts.
+    pub fn new(sources: Sources) -> Self {
+        Self { sources, ..Self::default() }
+    }
+
+    /// Adds a finding. The same finding at the same place is kept once; more than 500 are not kept.
+    pub fn push(&mut self, diagnostic: Diagnostic) {
+        let error = diagnostic.severity == Severity::Error;
+        if self.found.len() < MAX_FINDINGS && !self.found.contains(&diagnostic) {
+            self.found.push(diagnostic);
+        }
+        if error {
+            self.errors = self.errors.saturating_add(1);
+        }
+    }
+
+    /// Whether any finding is an error.
+    pub fn has_errors(&self) -> bool {
+        self.errors > 0
+    }
+
+    /// How many errors were found so far, those not kept included. Compare before and after a step to learn
+    /// whether the step found any.
+    pub fn error_count(&self) -> usize {
+        self.errors
+    }
+
+    /// Whether there is no finding.
+    pub fn is_empty(&self) -> bool {
+        self.found.is_empty()
+    }
+
+    /// The findings, by position.
+    pub fn sorted(&self) -> Vec<&Diagnostic> {
+        let mut sorted: Vec<&Diagnostic> = self.found.iter().collect();
+        sorted.sort_by_key(|found| (found.span.source, found.span.start, found.severity));
+        sorted
+    }
+
+    /// The texts that positions refer to.
+    pub fn sources(&self) -> &Sources {
+        &self.sources
+    }
+
+    pub(crate) fn sources_mut(&mut self) -> &mut Sources {
+        &mut self.sources
+    }
+
+    /// The findings as JSON: a list of `{severity, file, line, column, path, message, help}`.
+    pub fn to_json(&self) -> serde_json::Value {
+        let one = |found: &&Diagnostic| {
+            let place = found.span.is_known().then_some(found.span.start);
+            json!({
+                "severity": found.severity.as_str(),
+                "file": place.and(self.sources.get(found.span.source)).map(|source| source.name.as_str()),
+                "line": place.map(|place| place.line),
+                "column": place.map(|place| place.column),
+                "path": found.path,
+                "message": found.message,
+                "help": found.help,
+            })
+        };
+        self.sorted().iter().map(one).collect()
+    }
+}
+
+/// The findings as text for a terminal, each with the line it is about.
+impl fmt::Display for Diagnostics {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (index, found) in self.sorted().into_iter().enumerate() {
+            if index > 0 {
+                writeln!(f)?;
+            }
+            snippet::write(f, found, &self.sources)?;
+        }
+        Ok(())
+    }
+}
+
+impl std::error::Error for Diagnostics {}

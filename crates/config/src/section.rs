@@ -1,0 +1,233 @@
+//! Config structs: one description serves reading, defaults, documentation, schema and printing.
+
+use serde_json::{Map as JsonMap, Value as Json, json};
+
+use crate::diagnostics::{Diagnostic, Diagnostics, Severity};
+use crate::fields::{Field, Fields};
+use crate::setting::{REDACTED, Reader, Row, Setting};
+use crate::source::Span;
+use crate::suggest;
+use crate::tree::{Key, Node, Value};
+
+/// A config struct that is read from a map. Its `Default` holds the defaults of its keys.
+///
+/// A section must not contain itself, not even in a list: its schema would have no end.
+pub trait Section: Clone + Default + 'static {
+    /// Declares every key: name, one line for users, place.
+    fn describe(fields: &mut Fields<Self>);
+
+    /// Checks that need several fields, or that hold for defaults too. Runs when all fields could be read.
+    fn check(&self, _checks: &mut Checks) {}
+}
+
+/// Collects what [`Section::check`] finds.
+#[derive(Debug, Default)]
+pub struct Checks {
+    found: Vec<(Severity, String, String)>,
+}
+
+impl Checks {
+    /// Reports an error at a key of the section, `"tls.cert_file"`, or at the section itself: `""`. If the key is
+    /// not in the file, the nearest that is gets shown.
+    pub fn at(&mut self, path: &str, message: impl Into<String>) {
+        self.found.push((Severity::Error, path.to_owned(), message.into()));
+    }
+
+    /// Reports a warning, in the same way.
+    pub fn warn(&mut self, path: &str, message: impl Into<String>) {
+        self.found.push((Severity::Warning, path.to_owned(), message.into()));
+    }
+}
+
+/// Reads a section. `path` leads to it: `exporters::otlp`. None if there was any error; findings, warnings among
+/// them, are in `diagnostics`.
+pub fn read<C: Section>(node: &Node, diagnostics: &mut Diagnostics, path: &str) -> Option<C> {
+    read_at(node, node.span, diagnostics, path)
+}
+
+/// Like [`read`], with the place of the key that holds the section, to show what is missing in it.
+pub fn read_at<C: Section>(node: &Node, place: Span, diagnostics: &mut Diagnostics, path: &str) -> Option<C> {
+    let before = diagnostics.error_count();
+    let mut section = C::default();
+    section.read(node, &mut Reader::new(diagnostics, path, place));
+    (diagnostics.error_count() == before).then_some(section)
+}
+
+/// The JSON schema of a section.
+pub fn schema<C: Section>() -> Json {
+    Setting::schema(&C::default())
+}
+
+/// Every key of a section with type, default and purpose, in the order of description.
+pub fn reference<C: Section>() -> Vec<Row> {
+    let mut rows = Vec::new();
+    Setting::reference(&C::default(), "", &mut rows);
+    rows
+}
+
+/// A section with all its keys as they would be written, secrets hidden.
+pub fn render<C: Section>(section: &C) -> Json {
+    Setting::render(section)
+}
+
+impl<S: Section> Setting for S {
+    const BLOCK: bool = true;
+
+    fn type_name() -> String {
+        "a map".into()
+    }
+
+    fn schema(&self) -> Json {
+        let mut section = self.clone();
+        let fields = fields::<S>();
+        let properties: JsonMap<String, Json> =
+            fields.list.iter().map(|field| (field.name.to_owned(), field.schema(&mut section))).collect();
+        let required: Vec<&str> =
+            fields.list.iter().filter(|field| field.required).map(|field| field.name).collect();
+        let mut schema = json!({
+            "type": ["object", "null"], "additionalProperties": false, "properties": properties
+        });
+        if !required.is_empty() {
+            schema["required"] = json!(required);
+        }
+        schema
+    }
+
+    fn read(&mut self, node: &Node, reader: &mut Reader<'_>) {
+        let entries = match &node.value {
+            // The Collector keeps the defaults of a section without a body.
+            Value::Null => &[],
+            Value::Map(entries) => entries.as_slice(),
+            _ => return reader.expected(node, "a map of keys"),
+        };
+        let fields = fields::<S>();
+        let before = reader.error_count();
+        let given = read_entries(self, &fields, entries, reader);
+        let misspelled = report_unknown(&fields, &given.unknown, reader);
+        for field in &fields.list {
+            if field.required && !given.known.contains(&field.name) && !misspelled.contains(&field.name) {
+                let finding = Diagnostic::error(
+                    reader.place(),
+                    reader.path(),
+                    format!("the key `{}` is required", field.name),
+                );
+                reader.push(finding.help(format!("{}: {}", field.name, field.doc)));
+            }
+        }
+        // What could not be read still holds its default: checks would report what nobody wrote.
+        let unknown_only = before + given.unknown.len();
+        if reader.error_count() == unknown_only && misspelled.is_empty() {
+            let mut checks = Checks::default();
+            self.check(&mut checks);
+            for check in &fields.checks {
+                check(self, &mut checks);
+            }
+            report_checks(checks, node, reader);
+        }
+    }
+
+    fn render(&self) -> Json {
+        let mut section = self.clone();
+        let one = |field: &Field<S>| (field.name.to_owned(), field.render(&mut section));
+        Json::Object(fields::<S>().list.iter().filter(|field| field.has_place()).map(one).collect())
+    }
+
+    fn reference(&self, prefix: &str, rows: &mut Vec<Row>) {
+        let mut section = self.clone();
+        for field in &fields::<S>().list {
+            field.reference(&mut section, prefix, rows);
+        }
+    }
+}
+
+fn fields<S: Section>() -> Fields<S> {
+    let mut fields = Fields::new();
+    S::describe(&mut fields);
+    fields
+}
+
+/// Which keys a map holds.
+struct Given<'n> {
+    known: Vec<&'static str>,
+    unknown: Vec<&'n Key>,
+}
+
+fn read_entries<'n, S: Section>(
+    section: &mut S,
+    fields: &Fields<S>,
+    entries: &'n [(Key, Node)],
+    reader: &mut Reader<'_>,
+) -> Given<'n> {
+    let mut given = Given { known: Vec::new(), unknown: Vec::new() };
+    for (key, node) in entries {
+        let Some(field) = fields.list.iter().find(|field| field.is_called(&key.text)) else {
+            given.unknown.push(key);
+            continue;
+        };
+        reader.under(&key.text, key.span, |reader| {
+            if given.known.contains(&field.name) {
+                reader.error(key.span, format!("`{}` is given under both of its names", field.name));
+            } else {
+                field.read(section, &key.text, node, reader);
+            }
+        });
+        given.known.push(field.name);
+    }
+    given
+}
+
+/// Reports unknown keys; returns the fields that were probably meant.
+fn report_unknown<S: Section>(
+    fields: &Fields<S>,
+    unknown: &[&Key],
+    reader: &mut Reader<'_>,
+) -> Vec<&'static str> {
+    let names = || fields.list.iter().map(|field| field.name);
+    let mut meant = Vec::new();
+    for key in unknown {
+        let finding =
+            Diagnostic::error(key.span, reader.path(), format!("unknown key `{}`", key.text.escape_debug()));
+        reader.push(match suggest::nearest(&key.text, names()) {
+            Some(near) => {
+                meant.extend(names().find(|name| *name == near));
+                finding.help(format!("did you mean `{near}`?"))
+            }
+            None if fields.list.is_empty() => finding.help("there are no keys here"),
+            None => finding.help(format!("valid keys: {}", suggest::list(names()))),
+        });
+    }
+    meant
+}
+
+fn report_checks(checks: Checks, node: &Node, reader: &mut Reader<'_>) {
+    for (severity, keys, message) in checks.found {
+        let (mut node, mut span, mut path) = (node, reader.place(), reader.path().to_owned());
+        let mut present = true;
+        for name in keys.split('.').filter(|name| !name.is_empty()) {
+            path = if path.is_empty() { name.to_owned() } else { format!("{path}::{name}") };
+            let entry = node.entry(name).filter(|_| present);
+            present = entry.is_some();
+            if let Some((key, below)) = entry {
+                (node, span) = (below, value_span(key, below));
+            }
+        }
+        reader.push(Diagnostic { severity, ..Diagnostic::error(span, path, message) });
+    }
+}
+
+/// What to underline for a key with a value: the value if it is short, else the key.
+pub(crate) fn value_span(key: &Key, node: &Node) -> Span {
+    match &node.value {
+        Value::Seq(_) | Value::Map(_) => key.span,
+        _ => node.span,
+    }
+}
+
+/// Hides a rendered secret; what is empty hides nothing.
+pub(crate) fn redact(rendered: Json) -> Json {
+    match rendered {
+        Json::String(text) if text.is_empty() => Json::String(text),
+        Json::Null => Json::Null,
+        _ => json!(REDACTED),
+    }
+}

@@ -1,0 +1,443 @@
+//! What one value of a configuration can be, and how it is read.
+
+use std::fmt;
+use std::time::Duration;
+
+use serde_json::{Value as Json, json};
+
+use crate::diagnostics::{Diagnostic, Diagnostics};
+use crate::duration;
+use crate::source::Span;
+use crate::suggest;
+use crate::tree::{Node, Value};
+
+/// A type that a configuration can hold.
+///
+/// Reading happens in place: the value is the default when [`read`](Self::read) is called, and keeps what the node
+/// does not change. That is how a section keeps the defaults of keys that are not given.
+pub trait Setting: Default + 'static {
+    /// Whether this is a map of named keys. An `Option` of a block is on when the key is given with no value.
+    const BLOCK: bool = false;
+    /// Whether a list of these may be given as one text with commas.
+    const COMMA_LIST: bool = false;
+
+    /// What to call the type in messages and documentation: "a duration", "a list of strings".
+    fn type_name() -> String;
+
+    /// The JSON schema of the type, with `self` for the default.
+    fn schema(&self) -> Json;
+
+    /// Takes the value of the node. Says what is wrong through the reader, and then leaves `self` as it likes.
+    fn read(&mut self, node: &Node, reader: &mut Reader<'_>);
+
+    /// The value as it would be written, secrets hidden.
+    fn render(&self) -> Json;
+
+    /// The keys inside, for documentation; `prefix` leads to this value.
+    fn reference(&self, _prefix: &str, _rows: &mut Vec<Row>) {}
+}
+
+/// One key in a component's documentation.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Row {
+    /// The keys that lead there, joined by `.`; `[]` stands for each of a list, `<key>` for each of a map.
+    pub name: String,
+    /// The type, in words.
+    pub type_name: String,
+    /// The default as it would be written; empty if there is none.
+    pub default: String,
+    /// What it is for.
+    pub doc: String,
+}
+
+/// Where reading is, and where findings go.
+pub struct Reader<'d> {
+    diagnostics: &'d mut Diagnostics,
+    path: String,
+    place: Span,
+}
+
+impl<'d> Reader<'d> {
+    pub(crate) fn new(diagnostics: &'d mut Diagnostics, path: &str, place: Span) -> Self {
+        Self { diagnostics, path: path.to_owned(), place }
+    }
+
+    /// The keys that lead here, joined by `::`.
+    pub fn path(&self) -> &str {
+        &self.path
+    }
+
+    /// The key under which the present value was given.
+    pub fn place(&self) -> Span {
+        self.place
+    }
+
+    /// Reports an error here.
+    pub fn error(&mut self, span: Span, message: impl Into<String>) {
+        self.push(Diagnostic::error(span, self.path.as_str(), message));
+    }
+
+    /// Reports a warning here.
+    pub fn warning(&mut self, span: Span, message: impl Into<String>) {
+        self.push(Diagnostic::warning(span, self.path.as_str(), message));
+    }
+
+    /// Reports a finding.
+    pub fn push(&mut self, diagnostic: Diagnostic) {
+        self.diagnostics.push(diagnostic);
+    }
+
+    /// Reports that something else was found than expected.
+    pub fn expected(&mut self, node: &Node, what: &str) {
+        self.error(node.span, format!("expected {what}, found {node}"));
+    }
+
+    /// Reports that a null sets the zero value, as in the Collector, and not the default.
+    pub fn null_is_zero(&mut self, node: &Node, zero: &str) {
+        let message = format!("no value: this sets {zero}, not the default");
+        let finding = Diagnostic::warning(node.span, self.path.as_str(), message);
+        self.push(finding.help("remove the key to get the default"));
+    }
+
+    /// How many errors there are so far, to compare later.
+    pub fn error_count(&self) -> usize {
+        self.diagnostics.error_count()
+    }
+
+    /// Reads what is below a key.
+    pub fn under<T>(&mut self, key: &str, place: Span, read: impl FnOnce(&mut Reader<'_>) -> T) -> T {
+        let separator = if self.path.is_empty() { "" } else { "::" };
+        self.at(format!("{}{separator}{key}", self.path), place, read)
+    }
+
+    /// Reads an item of a list.
+    pub fn item<T>(&mut self, index: usize, place: Span, read: impl FnOnce(&mut Reader<'_>) -> T) -> T {
+        self.at(format!("{}[{index}]", self.path), place, read)
+    }
+
+    fn at<T>(&mut self, path: String, place: Span, read: impl FnOnce(&mut Reader<'_>) -> T) -> T {
+        read(&mut Reader { diagnostics: self.diagnostics, path, place })
+    }
+}
+
+impl Setting for bool {
+    fn type_name() -> String {
+        "a boolean".into()
+    }
+
+    fn schema(&self) -> Json {
+        json!({ "type": "boolean" })
+    }
+
+    fn read(&mut self, node: &Node, reader: &mut Reader<'_>) {
+        match node.value {
+            Value::Bool(value) => *self = value,
+            Value::Null => {
+                *self = false;
+                reader.null_is_zero(node, "`false`");
+            }
+            _ => reader.expected(node, "`true` or `false`"),
+        }
+    }
+
+    fn render(&self) -> Json {
+        json!(self)
+    }
+}
+
+/// The whole number in a node: fractions are cut off, null is 0.
+fn whole_number(node: &Node, reader: &mut Reader<'_>) -> Option<i128> {
+    match node.value {
+        Value::Int(value) => Some(value),
+        Value::Float(value) if value.is_finite() => Some(value.trunc() as i128),
+        Value::Null => {
+            reader.null_is_zero(node, "0");
+            Some(0)
+        }
+        _ => {
+            reader.expected(node, "an integer");
+            None
+        }
+    }
+}
+
+macro_rules! integers {
+    ($($integer:ty),*) => {$(
+        impl Setting for $integer {
+            fn type_name() -> String {
+                "an integer".into()
+            }
+
+            fn schema(&self) -> Json {
+                match <$integer>::MIN {
+                    0 => json!({ "type": "integer", "minimum": 0 }),
+                    _ => json!({ "type": "integer" }),
+                }
+            }
+
+            fn read(&mut self, node: &Node, reader: &mut Reader<'_>) {
+                let Some(value) = whole_number(node, reader) else { return };
+                match <$integer>::try_from(value) {
+                    Ok(value) => *self = value,
+                    Err(_) => {
+                        let (least, most) = (<$integer>::MIN, <$integer>::MAX);
+                        reader.error(node.span, format!("{value} is not between {least} and {most}"));
+                    }
+                }
+            }
+
+            fn render(&self) -> Json {
+                json!(self)
+            }
+        }
+    )*};
+}
+
+integers!(i8, i16, i32, i64, isize, u8, u16, u32, u64, usize);
+
+impl Setting for f64 {
+    fn type_name() -> String {
+        "a number".into()
+    }
+
+    fn schema(&self) -> Json {
+        json!({ "type": "number" })
+    }
+
+    fn read(&mut self, node: &Node, reader: &mut Reader<'_>) {
+        match node.value {
+            Value::Int(value) => *self = value as f64,
+            Value::Float(value) => *self = value,
+            Value::Null => {
+                *self = 0.0;
+                reader.null_is_zero(node, "0");
+            }
+            _ => reader.expected(node, "a number"),
+        }
+    }
+
+    fn render(&self) -> Json {
+        match self.is_finite() {
+            true => json!(self),
+            // What YAML writes; JSON has no infinity.
+            false => json!(format!("{self:?}").replace("inf", ".inf").replace("NaN", ".nan")),
+        }
+    }
+}
+
+/// The text for a string field; null is the empty text.
+fn text<'n>(node: &'n Node, reader: &mut Reader<'_>) -> Option<&'n str> {
+    if node.is_null() {
+        reader.null_is_zero(node, "the empty text");
+        return Some("");
+    }
+    let text = node.as_text();
+    if text.is_none() {
+        let message = format!("expected a string, found {node}");
+        let finding = Diagnostic::error(node.span, reader.path(), message);
+        reader.push(match &node.text {
+            Some(text) => finding.help(format!("put it in quotes: \"{text}\"")),
+            None => finding,
+        });
+    }
+    text
+}
+
+impl Setting for String {
+    const COMMA_LIST: bool = true;
+
+    fn type_name() -> String {
+        "a string".into()
+    }
+
+    fn schema(&self) -> Json {
+        json!({ "type": "string" })
+    }
+
+    fn read(&mut self, node: &Node, reader: &mut Reader<'_>) {
+        if let Some(text) = text(node, reader) {
+            *self = text.to_owned();
+        }
+    }
+
+    fn render(&self) -> Json {
+        json!(self)
+    }
+}
+
+/// What stands in for a secret wherever one would be shown.
+pub const REDACTED: &str = "[REDACTED]";
+
+/// A string that is never shown: not in logs, not in `print-config`.
+#[derive(Clone, Default, PartialEq, Eq)]
+pub struct Secret(String);
+
+impl Secret {
+    /// Hides a text.
+    pub fn new(text: impl Into<String>) -> Self {
+        Self(text.into())
+    }
+
+    /// The text, for the one place that needs it.
+    pub fn expose(&self) -> &str {
+        &self.0
+    }
+
+    /// Whether there is none.
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+}
+
+impl fmt::Debug for Secret {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(REDACTED)
+    }
+}
+
+impl Setting for Secret {
+    fn type_name() -> String {
+        "a secret string".into()
+    }
+
+    fn schema(&self) -> Json {
+        json!({ "type": "string" })
+    }
+
+    fn read(&mut self, node: &Node, reader: &mut Reader<'_>) {
+        // A value of the wrong type may be the secret: it is not quoted back.
+        match node.as_text() {
+            Some(text) => self.0 = text.to_owned(),
+            None if node.is_null() => self.0.clear(),
+            None => reader.error(node.span, "expected a string; put the value in quotes"),
+        }
+    }
+
+    fn render(&self) -> Json {
+        json!(if self.0.is_empty() { "" } else { REDACTED })
+    }
+}
+
+impl Setting for Duration {
+    fn type_name() -> String {
+        "a duration".into()
+    }
+
+    fn schema(&self) -> Json {
+        // A number is nanoseconds, as in the Collector.
+        json!({ "type": ["string", "integer"], "pattern": "^[+]?([0-9.]+(ns|us|µs|μs|ms|s|m|h))+$|^[+-]?0$" })
+    }
+
+    fn read(&mut self, node: &Node, reader: &mut Reader<'_>) {
+        match &node.value {
+            Value::String(text) => match duration::parse(text) {
+                Ok(value) => *self = value,
+                Err(error) => {
+                    let finding = Diagnostic::error(node.span, reader.path(), error.to_string());
+                    reader.push(finding.help("write numbers with units: `300ms`, `5s`, `1m30s`, `24h`"));
+                }
+            },
+            Value::Int(_) | Value::Float(_) => nanoseconds(self, node, reader),
+            Value::Null => {
+                *self = Duration::ZERO;
+                reader.null_is_zero(node, "0s");
+            }
+            _ => reader.expected(node, "a duration such as `5s`"),
+        }
+    }
+
+    fn render(&self) -> Json {
+        json!(duration::format(*self))
+    }
+}
+
+/// A plain number, which the Collector takes for nanoseconds without a word.
+fn nanoseconds(place: &mut Duration, node: &Node, reader: &mut Reader<'_>) {
+    let Some(number) = whole_number(node, reader) else { return };
+    let written = node.text.as_deref().unwrap_or_default();
+    match u64::try_from(number).ok().filter(|nanos| *nanos <= duration::MAX_NANOS) {
+        Some(nanos) => {
+            *place = Duration::from_nanos(nanos);
+            if nanos != 0 {
+                let message = format!("a number without a unit is nanoseconds: {nanos}ns");
+                let finding = Diagnostic::warning(node.span, reader.path(), message);
+                reader.push(finding.help(format!("write `{written}s` for seconds")));
+            }
+        }
+        None if number < 0 => {
+            reader.error(node.span, format!("a duration must not be negative, found `{written}`"));
+        }
+        None => reader.error(node.span, format!("duration `{written}` is too long")),
+    }
+}
+
+/// An enum whose values are words. [`setting_by_choice!`](crate::setting_by_choice) makes it a [`Setting`].
+pub trait Choice: Copy + PartialEq + Default + 'static {
+    /// What users write for each value; the first spelling of a value is what gets printed. The empty text is
+    /// what a key without a value means.
+    const SPELLINGS: &'static [(&'static str, Self)];
+    /// Whether capital letters don't matter.
+    const IGNORE_CASE: bool = false;
+
+    /// The spelling of this value.
+    fn spelling(self) -> &'static str {
+        Self::SPELLINGS.iter().find(|(_, value)| *value == self).map_or("", |(spelling, _)| spelling)
+    }
+}
+
+/// Reads an enum by its spellings. What [`setting_by_choice!`](crate::setting_by_choice) calls.
+pub fn read_choice<C: Choice>(place: &mut C, node: &Node, reader: &mut Reader<'_>) {
+    let text = if node.is_null() { Some("") } else { node.as_text() };
+    let same = |spelling: &str, text: &str| match C::IGNORE_CASE {
+        true => spelling.eq_ignore_ascii_case(text),
+        false => spelling == text,
+    };
+    let chosen = text.and_then(|text| C::SPELLINGS.iter().find(|(spelling, _)| same(spelling, text)));
+    if let Some((_, value)) = chosen {
+        *place = *value;
+        return;
+    }
+    let words = || C::SPELLINGS.iter().map(|(spelling, _)| *spelling).filter(|spelling| !spelling.is_empty());
+    let message = format!("expected one of {}, found {node}", suggest::list(words()));
+    let finding = Diagnostic::error(node.span, reader.path(), message);
+    reader.push(match text.and_then(|text| suggest::nearest(text, words())) {
+        Some(near) => finding.help(format!("did you mean `{near}`?")),
+        None => finding,
+    });
+}
+
+/// The JSON schema of an enum.
+pub fn choice_schema<C: Choice>() -> Json {
+    json!({ "enum": C::SPELLINGS.iter().map(|(spelling, _)| *spelling).collect::<Vec<_>>() })
+}
+
+/// The words of an enum, for documentation.
+pub fn choice_name<C: Choice>() -> String {
+    let words = C::SPELLINGS.iter().map(|(spelling, _)| *spelling).filter(|spelling| !spelling.is_empty());
+    format!("one of {}", suggest::list(words))
+}
+
+/// Makes an enum that implements [`Choice`] a [`Setting`]. (Two blanket implementations, this one and that for
+/// sections, would overlap.)
+#[macro_export]
+macro_rules! setting_by_choice {
+    ($type:ty) => {
+        impl $crate::Setting for $type {
+            fn type_name() -> String {
+                $crate::choice_name::<Self>()
+            }
+
+            fn schema(&self) -> $crate::Json {
+                $crate::choice_schema::<Self>()
+            }
+
+            fn read(&mut self, node: &$crate::Node, reader: &mut $crate::Reader<'_>) {
+                $crate::read_choice(self, node, reader);
+            }
+
+            fn render(&self) -> $crate::Json {
+                $crate::Json::from($crate::Choice::spelling(*self))
+            }
+        }
+    };
+}

@@ -1,0 +1,116 @@
+//! The positioned tree that every part of a configuration is read from.
+
+use std::fmt;
+
+use crate::source::Span;
+
+/// A value and where it stands.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Node {
+    /// The value.
+    pub value: Value,
+    /// Where it was written. For what a variable supplied: where the variable is named.
+    pub span: Span,
+    /// How it was written.
+    pub origin: Origin,
+    /// The text as written: always there for scalars, and for whatever an expansion supplied.
+    pub text: Option<Box<str>>,
+}
+
+/// How a value was written. A string field takes the text of an expanded `1.10`, but refuses a plain one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Origin {
+    /// Without quotes, or a map or list.
+    #[default]
+    Plain,
+    /// In quotes or as a block scalar.
+    Quoted,
+    /// By a `${…}` that was the whole value.
+    Expanded,
+}
+
+/// What a node holds.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Value {
+    /// `null`, `~`, or nothing after the colon.
+    Null,
+    /// `true` or `false`; `yes` and `on` are strings.
+    Bool(bool),
+    /// An integer in the range of `i64` and `u64` together.
+    Int(i128),
+    /// A number with fraction or exponent, or an infinity.
+    Float(f64),
+    /// Text.
+    String(String),
+    /// A list.
+    Seq(Vec<Node>),
+    /// A map in the order of the text; no key occurs twice.
+    Map(Vec<(Key, Node)>),
+}
+
+/// A key of a map.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Key {
+    /// The key itself.
+    pub text: String,
+    /// Where it was written.
+    pub span: Span,
+}
+
+impl Node {
+    /// A node without a place, for values that the program makes itself.
+    pub fn new(value: Value) -> Self {
+        Self { value, span: Span::default(), origin: Origin::Plain, text: None }
+    }
+
+    /// The value of a key, if this is a map that has it.
+    pub fn get(&self, key: &str) -> Option<&Node> {
+        self.entry(key).map(|(_, node)| node)
+    }
+
+    /// A key and its value, if this is a map that has it.
+    pub fn entry(&self, key: &str) -> Option<(&Key, &Node)> {
+        self.entries().iter().find(|(found, _)| found.text == key).map(|(key, node)| (key, node))
+    }
+
+    /// The entries of a map; none for anything else.
+    pub fn entries(&self) -> &[(Key, Node)] {
+        match &self.value {
+            Value::Map(entries) => entries,
+            _ => &[],
+        }
+    }
+
+    /// Whether this is null.
+    pub fn is_null(&self) -> bool {
+        matches!(self.value, Value::Null)
+    }
+
+    /// The text for a string field: strings, and whatever else an expansion supplied.
+    pub fn as_text(&self) -> Option<&str> {
+        match (&self.value, self.origin, &self.text) {
+            (Value::String(text), _, _) => Some(text),
+            (Value::Null, _, _) => None,
+            (_, Origin::Expanded, Some(text)) => Some(text),
+            _ => None,
+        }
+    }
+}
+
+/// What was found, for messages: "the string `x`", "the number 5", "a list".
+impl fmt::Display for Node {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let text = self.text.as_deref().unwrap_or_default();
+        match &self.value {
+            Value::Null => f.write_str("null"),
+            Value::Bool(value) => write!(f, "the boolean {value}"),
+            Value::Int(_) | Value::Float(_) => write!(f, "the number {text}"),
+            Value::String(text) if text.chars().count() > 60 => {
+                write!(f, "the string `{}…`", text.chars().take(60).collect::<String>().escape_debug())
+            }
+            Value::String(text) => write!(f, "the string `{}`", text.escape_debug()),
+            Value::Seq(_) => f.write_str("a list"),
+            Value::Map(_) => f.write_str("a map"),
+        }
+    }
+}
