@@ -5,6 +5,8 @@
 //! three collector services), whose field numbers never change. A test compares it with the descriptors that
 //! `opentelemetry-proto` ships.
 
+use crate::wire::WireType;
+
 /// A protobuf message type.
 #[derive(Debug)]
 pub struct Message {
@@ -55,6 +57,26 @@ pub enum Kind {
     Message(&'static Message),
 }
 
+impl Kind {
+    /// How one value is framed. A packed field frames all of them as [`WireType::Len`].
+    #[must_use]
+    pub const fn wire_type(&self) -> WireType {
+        match self {
+            Self::Bool
+            | Self::Int32
+            | Self::Int64
+            | Self::Uint32
+            | Self::Uint64
+            | Self::Sint32
+            | Self::Sint64
+            | Self::Enum(_) => WireType::Varint,
+            Self::Fixed64 | Self::Sfixed64 | Self::Double => WireType::Fixed64,
+            Self::Fixed32 | Self::Sfixed32 => WireType::Fixed32,
+            Self::String | Self::Bytes | Self::TraceId | Self::SpanId | Self::Message(_) => WireType::Len,
+        }
+    }
+}
+
 /// How often a field may occur.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Label {
@@ -80,6 +102,21 @@ pub struct Enum {
 }
 
 impl Message {
+    /// Whether this is what a batch counts: a span, a data point, a log record.
+    #[must_use]
+    pub fn is_item(&self) -> bool {
+        [
+            &SPAN,
+            &NUMBER_DATA_POINT,
+            &HISTOGRAM_DATA_POINT,
+            &EXPONENTIAL_HISTOGRAM_DATA_POINT,
+            &SUMMARY_DATA_POINT,
+            &LOG_RECORD,
+        ]
+        .into_iter()
+        .any(|item| std::ptr::eq(item, self))
+    }
+
     /// The field with this number.
     #[must_use]
     pub fn field(&self, number: u32) -> Option<&'static Field> {
