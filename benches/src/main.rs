@@ -1,1 +1,36 @@
-fn main() {}
+//! Measures a collector from outside. See benches/README.md.
+
+mod child;
+mod cli;
+mod grpc;
+mod ledger;
+mod load;
+mod measure;
+mod pipeline;
+mod relay;
+mod report;
+mod run;
+mod scenario;
+mod sink;
+mod spans;
+mod subject;
+mod wire;
+
+use clap::Parser;
+use cli::{Cli, Command};
+
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
+fn main() -> anyhow::Result<()> {
+    match Cli::parse().command {
+        Command::Pipeline(options) => pipeline::run(&options),
+        Command::Relay(options) => relay::run(&relay::Settings {
+            listen: options.listen,
+            upstream: options.upstream,
+            threads: options.relay_runtime,
+            stack: options.relay_stack,
+            frame: options.frame,
+        }),
+    }
+}

@@ -1,0 +1,118 @@
+//! The collector under test as a child process, stopped by its id on every path.
+
+use std::{
+    fs::File,
+    os::unix::process::ExitStatusExt,
+    path::{Path, PathBuf},
+    process::{Child, Command, ExitStatus, Stdio},
+    thread,
+    time::{Duration, Instant},
+};
+
+use anyhow::Context;
+use nix::{
+    sys::signal::{Signal, kill},
+    unistd::Pid,
+};
+
+/// How long a child may take to drain after SIGTERM.
+const STOP_LIMIT: Duration = Duration::from_secs(60);
+
+/// A running child; dropping it kills it.
+pub(crate) struct Subject {
+    child: Child,
+    log: PathBuf,
+    started: Instant,
+}
+
+impl Subject {
+    /// Starts `command` (program, then arguments) with `environment` added; its output goes to `log`.
+    pub(crate) fn start(
+        command: &[String],
+        environment: &[(String, String)],
+        log: &Path,
+    ) -> anyhow::Result<Self> {
+        let (program, arguments) = command.split_first().context("an empty command")?;
+        let output = File::create(log).with_context(|| log.display().to_string())?;
+        let started = Instant::now();
+        let child = Command::new(program)
+            .args(arguments)
+            .envs(environment.iter().map(|(name, value)| (name, value)))
+            .stdin(Stdio::null())
+            .stdout(output.try_clone()?)
+            .stderr(output)
+            .spawn()
+            .with_context(|| format!("can't start {program}"))?;
+        Ok(Subject { child, log: log.to_path_buf(), started })
+    }
+
+    pub(crate) fn pid(&self) -> u32 {
+        self.child.id()
+    }
+
+    /// When the child was started.
+    pub(crate) fn started(&self) -> Instant {
+        self.started
+    }
+
+    /// Fails, with the end of the child's output, if it has ended.
+    pub(crate) fn expect_running(&mut self) -> anyhow::Result<()> {
+        match self.child.try_wait()? {
+            None => Ok(()),
+            Some(status) => anyhow::bail!("the collector ended with {status}\n{}", self.log_tail()),
+        }
+    }
+
+    /// Asks the child to end, as an orchestrator would.
+    pub(crate) fn terminate(&mut self) -> anyhow::Result<()> {
+        let pid = i32::try_from(self.child.id()).context("process id")?;
+        kill(Pid::from_raw(pid), Signal::SIGTERM).context("SIGTERM")
+    }
+
+    /// Waits for the end after [`Subject::terminate`]; kills a child that takes too long.
+    pub(crate) fn wait(&mut self) -> anyhow::Result<ExitStatus> {
+        let deadline = Instant::now() + STOP_LIMIT;
+        while Instant::now() < deadline {
+            if let Some(status) = self.child.try_wait()? {
+                return Ok(status);
+            }
+            thread::sleep(Duration::from_millis(5));
+        }
+        self.child.kill()?;
+        self.child.wait()?;
+        anyhow::bail!("the collector did not end within {STOP_LIMIT:?} of SIGTERM and was killed")
+    }
+
+    /// SIGTERM and wait; any other end than exit code 0 is an error.
+    pub(crate) fn stop(&mut self) -> anyhow::Result<()> {
+        self.expect_running()?;
+        self.terminate()?;
+        let status = self.wait()?;
+
+        let ended_by_signal = status.signal() == Some(Signal::SIGTERM as i32);
+        anyhow::ensure!(
+            status.success(),
+            "the collector ended with {status}{}\n{}",
+            if ended_by_signal { ", without a handler for SIGTERM" } else { "" },
+            self.log_tail()
+        );
+        Ok(())
+    }
+
+    /// The last lines of the child's output.
+    pub(crate) fn log_tail(&self) -> String {
+        let log = std::fs::read(&self.log).unwrap_or_default();
+        let text = String::from_utf8_lossy(&log);
+        let lines: Vec<&str> = text.lines().collect();
+        lines[lines.len().saturating_sub(20)..].join("\n")
+    }
+}
+
+impl Drop for Subject {
+    fn drop(&mut self) {
+        if let Ok(None) = self.child.try_wait() {
+            drop(self.child.kill());
+            drop(self.child.wait());
+        }
+    }
+}

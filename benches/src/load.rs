@@ -1,0 +1,382 @@
+//! The load generator: OTLP gRPC clients on h2 itself, closed loop or at a fixed rate.
+
+use std::{
+    collections::{BTreeMap, VecDeque},
+    net::SocketAddr,
+    sync::{
+        Arc, Mutex, PoisonError,
+        atomic::{AtomicBool, AtomicU64, Ordering::Relaxed},
+    },
+    thread,
+    time::{Duration, Instant, SystemTime, UNIX_EPOCH},
+};
+
+use anyhow::Context;
+use bytes::Bytes;
+use h2::client::SendRequest;
+use hdrhistogram::Histogram;
+use http::{HeaderValue, Request, header};
+use tokio::{net::TcpStream, task::JoinSet, time::sleep_until};
+
+use crate::{grpc, ledger::Ledger, spans::Template};
+
+/// How long one request may take before it counts as failed.
+const REQUEST_TIMEOUT: Duration = Duration::from_secs(30);
+
+/// Refused requests kept for a later retry; beyond that they are given up, unacknowledged.
+const MAX_RETRIES_WAITING: usize = 200_000;
+
+/// What to send, how fast and for how long.
+#[derive(Clone, Debug)]
+pub(crate) struct Plan {
+    pub(crate) target: SocketAddr,
+    pub(crate) connections: usize,
+    /// Requests in flight on each connection.
+    pub(crate) concurrency: usize,
+    pub(crate) spans_per_request: usize,
+    /// Spans a second, or `None` for as fast as the collector answers.
+    pub(crate) rate: Option<f64>,
+    pub(crate) duration: Duration,
+    pub(crate) max_requests: u64,
+    pub(crate) gzip: bool,
+    pub(crate) threads: usize,
+    /// Whether refused requests are sent again, for up to this long after the end.
+    pub(crate) retry_for: Option<Duration>,
+}
+
+/// What came of a load.
+pub(crate) struct Outcome {
+    /// Requests sent, retries included.
+    pub(crate) sent: u64,
+    /// Spans that were answered OK during the load.
+    pub(crate) acknowledged: u64,
+    /// Refused requests by gRPC code, and how many of them carried `RetryInfo`.
+    pub(crate) refused: BTreeMap<i32, [u64; 2]>,
+    /// Requests that ended without an answer.
+    pub(crate) failed: u64,
+    /// Spans that a partial success rejected.
+    pub(crate) rejected: u64,
+    /// Microseconds from the intended start of a request to its OK.
+    pub(crate) latency: Histogram<u64>,
+    pub(crate) elapsed: Duration,
+}
+
+/// A handle to stop a load early.
+#[derive(Clone, Default)]
+pub(crate) struct Stop(Arc<AtomicBool>);
+
+impl Stop {
+    pub(crate) fn stop(&self) {
+        self.0.store(true, Relaxed);
+    }
+}
+
+/// Runs a load to its end on threads of its own.
+pub(crate) fn run(plan: &Plan, ledger: &Arc<Ledger>, stop: &Stop) -> anyhow::Result<Outcome> {
+    let shared = Arc::new(Shared {
+        template: Template::new(plan.spans_per_request)?,
+        plan: plan.clone(),
+        ledger: Arc::clone(ledger),
+        start: Instant::now(),
+        next_slot: AtomicU64::new(0),
+        retries: Mutex::default(),
+        stop: stop.clone(),
+    });
+    let threads = plan.threads.clamp(1, plan.connections.max(1));
+    let mut running = Vec::new();
+    for number in 0..threads {
+        let shared = Arc::clone(&shared);
+        let connections = (number..plan.connections).step_by(threads).count();
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+        let body = move || runtime.block_on(drive(shared, connections));
+        running.push(thread::Builder::new().name("load".into()).spawn(body)?);
+    }
+    let mut outcome = Outcome::new()?;
+    for thread in running {
+        outcome.add(thread.join().map_err(|_| anyhow::anyhow!("a load thread panicked"))??)?;
+    }
+    outcome.elapsed = shared.start.elapsed();
+    Ok(outcome)
+}
+
+/// Sends requests of one span until one is answered OK, at most for `limit`; returns when that was.
+pub(crate) fn first_answer(
+    target: SocketAddr,
+    ledger: &Arc<Ledger>,
+    limit: Duration,
+) -> anyhow::Result<Instant> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    let template = Template::new(1)?;
+    let deadline = Instant::now() + limit;
+    runtime.block_on(async {
+        let connection = Connection::new(target);
+        while Instant::now() < deadline {
+            if let Some(client) = connection.client().await {
+                let first = ledger.issue(1);
+                if let Ok(Answer { code: grpc::OK, .. }) =
+                    exchange(client, body(&template, first, false)?, false).await
+                {
+                    ledger.acknowledge(first, 1);
+                    return Ok(Instant::now());
+                }
+                connection.forget();
+            }
+            tokio::time::sleep(Duration::from_millis(1)).await;
+        }
+        anyhow::bail!("no request was accepted within {limit:?}")
+    })
+}
+
+impl Outcome {
+    fn new() -> anyhow::Result<Self> {
+        let latency = Histogram::new_with_bounds(1, 3_600_000_000, 3).ok().context("histogram bounds")?;
+        Ok(Outcome {
+            sent: 0,
+            acknowledged: 0,
+            refused: BTreeMap::new(),
+            failed: 0,
+            rejected: 0,
+            latency,
+            elapsed: Duration::ZERO,
+        })
+    }
+
+    fn add(&mut self, other: Outcome) -> anyhow::Result<()> {
+        self.sent += other.sent;
+        self.acknowledged += other.acknowledged;
+        self.failed += other.failed;
+        self.rejected += other.rejected;
+        for (code, counts) in other.refused {
+            let sums = self.refused.entry(code).or_default();
+            sums[0] += counts[0];
+            sums[1] += counts[1];
+        }
+        self.latency.add(other.latency).ok().context("equal histogram bounds")
+    }
+}
+
+struct Shared {
+    template: Template,
+    plan: Plan,
+    ledger: Arc<Ledger>,
+    start: Instant,
+    next_slot: AtomicU64,
+    retries: Mutex<VecDeque<Retry>>,
+    stop: Stop,
+}
+
+/// A refused request: written anew from its first counter, so that waiting costs no memory.
+#[derive(Clone, Copy)]
+struct Retry {
+    due: Instant,
+    first: u64,
+}
+
+enum Work {
+    Send { first: u64, intended: Instant },
+    Wait(Instant),
+    Done,
+}
+
+impl Shared {
+    /// What a free worker has to do next.
+    fn next(&self, now: Instant) -> Work {
+        if self.stop.0.load(Relaxed) {
+            return Work::Done;
+        }
+        let over = now.duration_since(self.start) >= self.plan.duration;
+        if let Some(retry_for) = self.plan.retry_for {
+            let mut retries = self.retries.lock().unwrap_or_else(PoisonError::into_inner);
+            match retries.front().copied() {
+                Some(retry) if retry.due <= now => {
+                    retries.pop_front();
+                    return Work::Send { first: retry.first, intended: now };
+                }
+                Some(retry) if over && now < self.start + self.plan.duration + retry_for => {
+                    return Work::Wait(retry.due.min(now + Duration::from_millis(50)));
+                }
+                _ => {}
+            }
+        }
+        let slot = self.next_slot.fetch_add(1, Relaxed);
+        if over || slot >= self.plan.max_requests {
+            return Work::Done;
+        }
+        let intended = match self.plan.rate {
+            Some(rate) => {
+                self.start + Duration::from_secs_f64(slot as f64 * self.template.spans() as f64 / rate)
+            }
+            None => now,
+        };
+        if intended >= self.start + self.plan.duration {
+            return Work::Done;
+        }
+        Work::Send { first: self.ledger.issue(self.template.spans()), intended }
+    }
+
+    fn retry_later(&self, first: u64, delay: Duration) {
+        let mut retries = self.retries.lock().unwrap_or_else(PoisonError::into_inner);
+        if self.plan.retry_for.is_some() && retries.len() < MAX_RETRIES_WAITING {
+            retries.push_back(Retry { due: Instant::now() + delay, first });
+        }
+    }
+}
+
+/// All connections of one thread, each with its workers.
+async fn drive(shared: Arc<Shared>, connections: usize) -> anyhow::Result<Outcome> {
+    let mut workers = JoinSet::new();
+    for _ in 0..connections {
+        let connection = Arc::new(Connection::new(shared.plan.target));
+        for _ in 0..shared.plan.concurrency {
+            workers.spawn(work(Arc::clone(&shared), Arc::clone(&connection)));
+        }
+    }
+    let mut outcome = Outcome::new()?;
+    while let Some(worker) = workers.join_next().await {
+        outcome.add(worker.context("a load worker panicked")??)?;
+    }
+    Ok(outcome)
+}
+
+async fn work(shared: Arc<Shared>, connection: Arc<Connection>) -> anyhow::Result<Outcome> {
+    let mut outcome = Outcome::new()?;
+    loop {
+        let (first, intended) = match shared.next(Instant::now()) {
+            Work::Done => return Ok(outcome),
+            Work::Wait(until) => {
+                sleep_until(until.into()).await;
+                continue;
+            }
+            Work::Send { first, intended } => (first, intended),
+        };
+        if intended > Instant::now() {
+            sleep_until(intended.into()).await;
+        }
+        let Some(client) = connection.client().await else {
+            outcome.failed += 1;
+            shared.retry_later(first, Duration::from_millis(100));
+            tokio::time::sleep(Duration::from_millis(50)).await;
+            continue;
+        };
+        outcome.sent += 1;
+        let gzip = shared.plan.gzip;
+        let exchange = exchange(client, body(&shared.template, first, gzip)?, gzip);
+        let answer = match tokio::time::timeout(REQUEST_TIMEOUT, exchange).await {
+            Ok(Ok(answer)) => answer,
+            _ => {
+                outcome.failed += 1;
+                connection.forget();
+                shared.retry_later(first, Duration::from_millis(100));
+                continue;
+            }
+        };
+        if answer.code == grpc::OK && answer.rejected == 0 {
+            shared.ledger.acknowledge(first, shared.template.spans());
+            outcome.acknowledged += shared.template.spans();
+            outcome.latency.saturating_record(intended.elapsed().as_micros() as u64);
+        } else if answer.code == grpc::OK {
+            outcome.rejected += answer.rejected;
+        } else {
+            let counts = outcome.refused.entry(answer.code).or_default();
+            counts[0] += 1;
+            counts[1] += u64::from(answer.retry_delay.is_some());
+            shared.retry_later(first, answer.retry_delay.unwrap_or(Duration::from_secs(1)));
+        }
+    }
+}
+
+fn body(template: &Template, first: u64, gzip: bool) -> std::io::Result<Bytes> {
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_nanos() as u64;
+    if gzip {
+        let mut message = Vec::with_capacity(template.len());
+        template.write(first, now, &mut message);
+        return grpc::frame(message, true);
+    }
+    let mut framed = Vec::with_capacity(grpc::PREFIX + template.len());
+    framed.extend_from_slice(&grpc::prefix(false, template.len()));
+    template.write(first, now, &mut framed);
+    Ok(framed.into())
+}
+
+/// One HTTP/2 connection, made when first needed and again when it was lost.
+struct Connection {
+    target: SocketAddr,
+    client: Mutex<Option<SendRequest<Bytes>>>,
+    connecting: tokio::sync::Mutex<()>,
+}
+
+impl Connection {
+    fn new(target: SocketAddr) -> Self {
+        Connection { target, client: Mutex::default(), connecting: tokio::sync::Mutex::default() }
+    }
+
+    fn current(&self) -> Option<SendRequest<Bytes>> {
+        self.client.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    fn forget(&self) {
+        self.client.lock().unwrap_or_else(PoisonError::into_inner).take();
+    }
+
+    /// A client that may send a request, or `None` when the collector can't be reached now.
+    async fn client(&self) -> Option<SendRequest<Bytes>> {
+        if let Some(client) = self.current() {
+            match client.ready().await {
+                Ok(client) => return Some(client),
+                Err(_) => self.forget(),
+            }
+        }
+        let _connecting = self.connecting.lock().await;
+        if let Some(client) = self.current() {
+            return client.ready().await.ok();
+        }
+        let stream = TcpStream::connect(self.target).await.ok()?;
+        stream.set_nodelay(true).ok()?;
+        let (client, connection) = h2::client::Builder::new().handshake(stream).await.ok()?;
+        tokio::spawn(connection);
+        *self.client.lock().unwrap_or_else(PoisonError::into_inner) = Some(client.clone());
+        client.ready().await.ok()
+    }
+}
+
+struct Answer {
+    code: i32,
+    retry_delay: Option<Duration>,
+    rejected: u64,
+}
+
+async fn exchange(mut client: SendRequest<Bytes>, body: Bytes, gzip: bool) -> Result<Answer, h2::Error> {
+    let mut request = Request::post(const_uri());
+    let headers = request.headers_mut();
+    if let Some(headers) = headers {
+        headers.insert(header::CONTENT_TYPE, grpc::CONTENT_TYPE);
+        headers.insert(header::TE, HeaderValue::from_static("trailers"));
+        headers.insert(header::USER_AGENT, HeaderValue::from_static("benches"));
+        if gzip {
+            headers.insert(grpc::GRPC_ENCODING, HeaderValue::from_static("gzip"));
+        }
+    }
+    let request = request.body(()).map_err(|_| h2::Reason::INTERNAL_ERROR)?;
+    let (response, mut stream) = client.send_request(request, false)?;
+    stream.send_data(body, true)?;
+    let (head, mut body) = response.await?.into_parts();
+    let mut rejected = 0;
+    while let Some(chunk) = body.data().await {
+        let chunk = chunk?;
+        body.flow_control().release_capacity(chunk.len())?;
+        if chunk.len() > grpc::PREFIX {
+            rejected = u64::try_from(grpc::rejected_spans(&chunk)).unwrap_or(0);
+        }
+    }
+    let trailers = body.trailers().await?;
+    let headers =
+        trailers.as_ref().filter(|trailers| grpc::status(trailers).is_some()).unwrap_or(&head.headers);
+    let code = grpc::status(headers).unwrap_or(2);
+    Ok(Answer { code, retry_delay: grpc::retry_delay(headers), rejected })
+}
+
+fn const_uri() -> http::Uri {
+    static URI: std::sync::LazyLock<http::Uri> =
+        std::sync::LazyLock::new(|| format!("http://collector{}", grpc::TRACES).parse().unwrap_or_default());
+    URI.clone()
+}

@@ -1,0 +1,122 @@
+//! The `pipeline` command: which subjects, which loads, how many rounds.
+
+use std::{process::Command, time::Duration};
+
+use anyhow::Context;
+use serde_json::json;
+
+use crate::{
+    cli::{Compression, PipelineOptions},
+    report,
+    run::{self, Load, Measured},
+    scenario::Scenario,
+    subject::Subject,
+};
+
+/// Runs what the options ask for; an error for a broken balance.
+pub(crate) fn run(options: &PipelineOptions) -> anyhow::Result<()> {
+    let scenario = Scenario::read(&options.config)?;
+    let subjects = subjects(options)?;
+    compare(options, &scenario, &subjects)
+}
+
+/// Alternate rounds of every subject under every load.
+fn compare(options: &PipelineOptions, scenario: &Scenario, subjects: &[Subject]) -> anyhow::Result<()> {
+    let loads = loads(options);
+    let rounds = options.rounds.unwrap_or(if subjects.len() > 1 && !options.short { 3 } else { 1 });
+    let mut runs: Vec<Measured> = Vec::new();
+    for load in &loads {
+        for _ in 0..rounds {
+            for subject in subjects {
+                let measured = run::measure(subject, scenario, load)
+                    .with_context(|| format!("{} under {}", subject.name(), load.name))?;
+                report::say_run(&measured);
+                runs.push(measured);
+            }
+        }
+    }
+    let names: Vec<String> = subjects.iter().map(Subject::name).collect();
+    let load_names: Vec<String> = loads.iter().map(|load| load.name.clone()).collect();
+    let reference = reference(subjects);
+    if runs.len() > 1 {
+        report::say_summary(&runs, &names, &load_names, reference.as_deref());
+    }
+    if let Some(file) = &options.json {
+        let runs: Vec<_> = runs.iter().map(report::to_json).collect();
+        let config = options.config.display().to_string();
+        report::write_json(file, &json!({"config": config, "reference": reference, "runs": runs}))?;
+    }
+    let broken: Vec<&str> =
+        runs.iter().filter(|run| !run.balanced()).map(|run| run.subject.as_str()).collect();
+    anyhow::ensure!(broken.is_empty(), "acknowledged spans did not arrive: {}", broken.join(", "));
+    Ok(())
+}
+
+/// What ratios refer to: the first floor, else the first peer.
+fn reference(subjects: &[Subject]) -> Option<String> {
+    let floor = subjects.iter().find(|subject| matches!(subject, Subject::Floor(_)));
+    let peer = subjects.iter().find(|subject| matches!(subject, Subject::Peer { .. }));
+    floor.or(peer).filter(|_| subjects.len() > 1).map(Subject::name)
+}
+
+fn subjects(options: &PipelineOptions) -> anyhow::Result<Vec<Subject>> {
+    let mut subjects = Vec::new();
+    if !options.no_collector {
+        subjects.push(Subject::Collector { binary: binary(options)? });
+    }
+    subjects.extend(options.peer.iter().map(|command| Subject::Peer { command: command.clone() }));
+    subjects.extend(options.floor.iter().map(|floor| Subject::Floor(*floor)));
+    anyhow::ensure!(!subjects.is_empty(), "nothing to run");
+    Ok(subjects)
+}
+
+/// The collector's binary, built where that was not ruled out.
+fn binary(options: &PipelineOptions) -> anyhow::Result<String> {
+    if let Some(binary) = &options.binary {
+        return Ok(binary.clone());
+    }
+    if !options.no_build {
+        let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
+        let status = Command::new(cargo).args(["build", "--release", "-p", "collimator"]).status()?;
+        anyhow::ensure!(status.success(), "the collector can't be built");
+    }
+    // This program lies in the target folder's `release` too, unless it was built otherwise.
+    let own = std::env::current_exe().context("own path")?;
+    let target = own.parent().and_then(|profile| profile.parent()).context("target folder")?;
+    Ok(target.join("release").join("collimator").display().to_string())
+}
+
+/// The loads that the options ask for.
+fn loads(options: &PipelineOptions) -> Vec<Load> {
+    let seconds = options.duration.unwrap_or(if options.short { 2.0 } else { 10.0 });
+    let settle = if options.short { 0.3 } else { options.settle };
+    let one = |name: &str, rate: Option<f64>, spans: usize, connections: usize| Load {
+        name: name.into(),
+        rate,
+        spans_per_request: spans,
+        connections,
+        concurrency: options.concurrency,
+        threads: options.load_threads,
+        duration: Duration::from_secs_f64(seconds.clamp(0.1, 86_400.0)),
+        max_requests: options.requests,
+        gzip: options.compression == Compression::Gzip,
+        settle: Duration::from_secs_f64(settle.clamp(0.0, 600.0)),
+        sink_frame: options.sink_frame,
+    };
+    let first = options.connections.first().copied().unwrap_or(1);
+    if options.suite {
+        return vec![
+            one("full load, 128", None, 128, first),
+            one("100,000/s, 128", Some(100_000.0), 128, first),
+            one("40,000/s, 10", Some(40_000.0), 10, first),
+        ];
+    }
+    let rate = options.rate.0;
+    let spans = options.spans_per_request;
+    let name = rate.map_or("full load".into(), |rate| format!("{rate:.0}/s"));
+    options
+        .connections
+        .iter()
+        .map(|connections| one(&format!("{name}, {spans}, {connections} conn."), rate, spans, *connections))
+        .collect()
+}
