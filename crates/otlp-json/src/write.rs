@@ -1,0 +1,370 @@
+//! Wire bytes to JSON text.
+
+use bytes::Bytes;
+use otlp::schema::{Kind, Label, Message};
+
+use crate::plan::{Entry, Plan, Plans, SLOTS, with_plan};
+use crate::text::{
+    push_base64, push_double, push_hex, push_key, push_signed, push_string, push_unsigned,
+};
+use crate::wire::{Fields, Value};
+
+/// How deep messages are written. Far more than the wire's own check lets in; a bound for the stack only.
+const MAX_DEPTH: usize = 256;
+
+/// Appends the JSON form of one encoded `message` to `out`, without a line break.
+///
+/// Fields may come in any order, repeated fields may be interleaved with others, repeated scalars packed or
+/// not. A singular field that is given twice counts as protobuf says: the last scalar, the messages merged; of
+/// a oneof the last member alone. Unknown fields, and known ones of the wrong wire type, are passed over.
+///
+/// `wire` should have passed OTLP's check. If it has not, the rest of a message behind bytes that are no
+/// protobuf is not written, nor is what nests deeper than 256 messages, and text that is not UTF-8 is passed
+/// through; every bracket and quote is still closed.
+///
+/// # Examples
+///
+/// ```
+/// # use collimator_otlp_json as otlp_json;
+/// let wire = [0x0a, 0x02, 0x12, 0x00]; // a resource_spans that holds an empty scope_spans
+/// let mut text = Vec::new();
+/// otlp_json::write(&otlp::schema::TRACES, &wire, &mut text);
+/// assert_eq!(
+///     String::from_utf8_lossy(&text),
+///     r#"{"resourceSpans":[{"resource":{},"scopeSpans":[{"scope":{}}]}]}"#
+/// );
+/// ```
+pub fn write(message: &'static Message, wire: &[u8], out: &mut Vec<u8>) {
+    with_plan(message, |plans, plan| {
+        out.reserve(wire.len().saturating_mul(2));
+        Writer { plans, out }.object(plan, wire, 0);
+    });
+}
+
+/// Appends the JSON form of one message whose encoding is split over several buffers, as [`write`] does. Each
+/// part must be a whole number of the message's fields.
+pub fn write_parts(message: &'static Message, parts: &[Bytes], out: &mut Vec<u8>) {
+    if let [wire] = parts {
+        return write(message, wire, out);
+    }
+    let parts: Vec<&[u8]> = parts.iter().map(Bytes::as_ref).collect();
+    with_plan(message, |plans, plan| {
+        out.reserve(parts.iter().map(|part| part.len()).sum::<usize>().saturating_mul(2));
+        Writer { plans, out }.merged(plan, &parts, 0);
+    });
+}
+
+struct Writer<'a> {
+    plans: &'a Plans,
+    out: &'a mut Vec<u8>,
+}
+
+/// Where a field's values are in the encoding of its message. An `end` of zero is nowhere.
+#[derive(Clone, Copy, Default)]
+struct Slot {
+    start: usize,
+    end: usize,
+}
+
+impl Writer<'_> {
+    /// Writes a message. The first walk notes where each field is, so that the second can write them in
+    /// JSON's order whatever the order on the wire.
+    fn object(&mut self, plan: &Plan, wire: &[u8], depth: usize) {
+        if plan.fields.len() > SLOTS {
+            return self.merged(plan, &[wire], depth);
+        }
+        let slots = locate(plan, wire);
+        let begin = self.out.len();
+        for (field, slot) in plan.fields.iter().zip(&slots) {
+            let values = wire.get(slot.start..slot.end).unwrap_or_default();
+            if slot.end > 0 || field.always() {
+                self.field(field, &[values], depth);
+            }
+        }
+        self.end_object(begin);
+    }
+
+    /// Writes a message whose encoding is the concatenation of `parts`: what protobuf calls merging.
+    #[cold]
+    fn merged(&mut self, plan: &Plan, parts: &[&[u8]], depth: usize) {
+        let mut member = None;
+        for part in parts {
+            let mut fields = Fields::new(part);
+            while let Some((number, value)) = fields.next() {
+                let field = plan.by_number(number).and_then(|index| plan.fields.get(index));
+                if field.is_some_and(|field| field.label == Label::Oneof && field.takes(value)) {
+                    member = Some(number);
+                }
+            }
+        }
+        let begin = self.out.len();
+        for field in &plan.fields {
+            if field.label != Label::Oneof || member == Some(field.number) {
+                self.field(field, parts, depth);
+            }
+        }
+        self.end_object(begin);
+    }
+
+    /// Every field is written with a comma before it; the first one's becomes the bracket.
+    #[inline]
+    fn end_object(&mut self, begin: usize) {
+        match self.out.get_mut(begin) {
+            Some(comma) => *comma = b'{',
+            None => self.out.push(b'{'),
+        }
+        self.out.push(b'}');
+    }
+
+    /// Writes the field's values among those in `ranges`, or nothing.
+    #[inline]
+    fn field(&mut self, field: &Entry, ranges: &[&[u8]], depth: usize) {
+        match (field.label, field.kind) {
+            (Label::Repeated, Kind::Message(_)) => self.messages(field, ranges, depth),
+            (Label::Repeated | Label::Packed, _) => self.scalars(field, ranges),
+            (_, Kind::Message(_)) => self.message(field, ranges, depth),
+            _ => {
+                let last = occurrences(field, ranges).last();
+                let kept = |value: &Value<'_>| field.label != Label::Singular || !is_zero(field.kind, *value);
+                if let Some(value) = last.filter(kept) {
+                    push_key(self.out, field);
+                    self.scalar(field.kind, value);
+                }
+            }
+        }
+    }
+
+    fn messages(&mut self, field: &Entry, ranges: &[&[u8]], depth: usize) {
+        let plan = self.plans.get(field.child);
+        let mut first = true;
+        for value in occurrences(field, ranges) {
+            let Value::Bytes(wire) = value else { continue };
+            if first {
+                push_key(self.out, field);
+            }
+            self.out.push(if first { b'[' } else { b',' });
+            first = false;
+            self.nested(plan, wire, depth);
+        }
+        if !first {
+            self.out.push(b']');
+        }
+    }
+
+    #[inline]
+    fn message(&mut self, field: &Entry, ranges: &[&[u8]], depth: usize) {
+        let mut values = occurrences(field, ranges).filter_map(|value| match value {
+            Value::Bytes(wire) => Some(wire),
+            _ => None,
+        });
+        let first = values.next();
+        let second = values.next();
+        if first.is_none() && !field.always() {
+            return;
+        }
+        push_key(self.out, field);
+        let plan = self.plans.get(field.child);
+        match (first, second) {
+            (Some(first), Some(second)) => {
+                let mut parts = vec![first, second];
+                parts.extend(values);
+                if field.label == Label::Oneof {
+                    parts.drain(..parts.len() - 1);
+                }
+                if depth < MAX_DEPTH {
+                    self.merged(plan, &parts, depth + 1);
+                } else {
+                    self.out.extend_from_slice(b"{}");
+                }
+            }
+            (first, _) => self.nested(plan, first.unwrap_or_default(), depth),
+        }
+    }
+
+    #[inline]
+    fn nested(&mut self, plan: &Plan, wire: &[u8], depth: usize) {
+        // An empty message still has fields that are always written.
+        if depth < MAX_DEPTH {
+            self.object(plan, wire, depth + 1);
+        } else {
+            self.out.extend_from_slice(b"{}");
+        }
+    }
+
+    fn scalars(&mut self, field: &Entry, ranges: &[&[u8]]) {
+        let begin = self.out.len();
+        for value in occurrences(field, ranges) {
+            match value {
+                Value::Bytes(packed) if field.label == Label::Packed => self.packed(field, packed, begin),
+                value => self.element(field, value, begin),
+            }
+        }
+        if self.out.len() > begin {
+            self.out.push(b']');
+        }
+    }
+
+    fn packed(&mut self, field: &Entry, packed: &[u8], begin: usize) {
+        let mut values = Fields::new(packed);
+        while let Some(value) = match field.kind {
+            Kind::Double | Kind::Fixed64 | Kind::Sfixed64 => values.fixed64().map(Value::Fixed64),
+            Kind::Fixed32 | Kind::Sfixed32 => values.fixed32().map(Value::Fixed32),
+            _ => values.varint().map(Value::Varint),
+        } {
+            self.element(field, value, begin);
+        }
+    }
+
+    fn element(&mut self, field: &Entry, value: Value<'_>, begin: usize) {
+        if self.out.len() == begin {
+            push_key(self.out, field);
+            self.out.push(b'[');
+        } else {
+            self.out.push(b',');
+        }
+        self.scalar(field.kind, value);
+    }
+
+    #[inline]
+    fn scalar(&mut self, kind: Kind, value: Value<'_>) {
+        match value {
+            Value::Bytes(bytes) => match kind {
+                Kind::TraceId | Kind::SpanId => push_hex(self.out, bytes),
+                Kind::Bytes => push_base64(self.out, bytes),
+                _ => push_string(self.out, bytes),
+            },
+            Value::Fixed64(bits) => match kind {
+                Kind::Double => push_double(self.out, f64::from_bits(bits)),
+                Kind::Sfixed64 => self.quoted(|out| push_signed(out, bits.cast_signed())),
+                _ => self.quoted(|out| push_unsigned(out, bits)),
+            },
+            Value::Fixed32(bits) => match kind {
+                Kind::Sfixed32 => push_signed(self.out, i64::from(bits.cast_signed())),
+                _ => push_unsigned(self.out, u64::from(bits)),
+            },
+            Value::Varint(value) => self.varint(kind, value),
+        }
+    }
+
+    fn varint(&mut self, kind: Kind, value: u64) {
+        let zigzag = || (value >> 1).cast_signed() ^ -(value & 1).cast_signed();
+        // 32-bit values are the low half of the varint.
+        let low = || value as u32;
+        match kind {
+            Kind::Bool => self.out.extend_from_slice(if value == 0 { b"false" } else { b"true" }),
+            Kind::Int64 => self.quoted(|out| push_signed(out, value.cast_signed())),
+            Kind::Sint64 => self.quoted(|out| push_signed(out, zigzag())),
+            Kind::Sint32 => {
+                let low = low();
+                push_signed(self.out, i64::from((low >> 1).cast_signed() ^ -(low & 1).cast_signed()));
+            }
+            Kind::Uint32 => push_unsigned(self.out, u64::from(low())),
+            Kind::Int32 | Kind::Enum(_) => push_signed(self.out, i64::from(low().cast_signed())),
+            _ => self.quoted(|out| push_unsigned(out, value)),
+        }
+    }
+
+    #[inline]
+    fn quoted(&mut self, push: impl FnOnce(&mut Vec<u8>)) {
+        self.out.push(b'"');
+        push(self.out);
+        self.out.push(b'"');
+    }
+}
+
+impl Entry {
+    /// Whether the field is written even if it is absent: the reference keeps embedded messages that are
+    /// neither repeated nor in a oneof by value.
+    #[inline]
+    fn always(&self) -> bool {
+        self.label == Label::Singular && matches!(self.kind, Kind::Message(_))
+    }
+
+    /// Whether a value has the wire type of the field.
+    #[inline]
+    fn takes(&self, value: Value<'_>) -> bool {
+        match value {
+            Value::Bytes(_) => {
+                self.label == Label::Packed
+                    || matches!(
+                        self.kind,
+                        Kind::String | Kind::Bytes | Kind::TraceId | Kind::SpanId | Kind::Message(_)
+                    )
+            }
+            Value::Fixed64(_) => matches!(self.kind, Kind::Double | Kind::Fixed64 | Kind::Sfixed64),
+            Value::Fixed32(_) => matches!(self.kind, Kind::Fixed32 | Kind::Sfixed32),
+            Value::Varint(_) => matches!(
+                self.kind,
+                Kind::Bool
+                    | Kind::Int32
+                    | Kind::Int64
+                    | Kind::Uint32
+                    | Kind::Uint64
+                    | Kind::Sint32
+                    | Kind::Sint64
+                    | Kind::Enum(_)
+            ),
+        }
+    }
+}
+
+/// Notes where the values of each field are: from the first to the last of a repeated field or a message, the
+/// last alone of a scalar or a oneof.
+#[inline]
+fn locate(plan: &Plan, wire: &[u8]) -> [Slot; SLOTS] {
+    let mut slots = [Slot::default(); SLOTS];
+    let mut member = None;
+    let mut fields = Fields::new(wire);
+    loop {
+        let start = fields.position();
+        let Some((number, value)) = fields.next() else { return slots };
+        let Some(index) = plan.by_number(number) else { continue };
+        let (Some(field), Some(slot)) = (plan.fields.get(index), slots.get_mut(index)) else { continue };
+        if !field.takes(value) {
+            continue;
+        }
+        let end = fields.position();
+        match field.label {
+            Label::Repeated | Label::Packed if slot.end > 0 => slot.end = end,
+            Label::Singular if slot.end > 0 && field.always() => slot.end = end,
+            Label::Oneof => {
+                *slot = Slot { start, end };
+                if let Some(before) = member.replace(index).filter(|before| *before != index)
+                    && let Some(slot) = slots.get_mut(before)
+                {
+                    *slot = Slot::default();
+                }
+            }
+            _ => *slot = Slot { start, end },
+        }
+    }
+}
+
+/// The field's values in `ranges`, in order.
+#[inline]
+fn occurrences<'a>(field: &Entry, ranges: &[&'a [u8]]) -> impl Iterator<Item = Value<'a>> {
+    ranges.iter().flat_map(move |range| {
+        let mut fields = Fields::new(range);
+        std::iter::from_fn(move || {
+            loop {
+                let value = fields.next_of(field.number)?;
+                if field.takes(value) {
+                    return Some(value);
+                }
+            }
+        })
+    })
+}
+
+/// Whether a singular scalar is left out. As for the reference, minus zero and ids of nothing but zeros are.
+#[inline]
+fn is_zero(kind: Kind, value: Value<'_>) -> bool {
+    match (kind, value) {
+        (Kind::Double, Value::Fixed64(bits)) => f64::from_bits(bits) == 0.0,
+        (Kind::TraceId | Kind::SpanId, Value::Bytes(id)) => id.iter().all(|byte| *byte == 0),
+        (Kind::Int32 | Kind::Uint32 | Kind::Sint32 | Kind::Enum(_), Value::Varint(value)) => value as u32 == 0,
+        (_, Value::Varint(value) | Value::Fixed64(value)) => value == 0,
+        (_, Value::Fixed32(value)) => value == 0,
+        (_, Value::Bytes(bytes)) => bytes.is_empty(),
+    }
+}
