@@ -6,21 +6,29 @@
 
 mod collections;
 mod diagnostics;
+pub mod document;
 pub mod duration;
+mod expand;
 mod fields;
+mod graph;
+mod id;
+mod load;
 mod scalar;
 mod section;
 mod setting;
 mod snippet;
 mod source;
 mod suggest;
+pub mod telemetry;
 mod tree;
 pub mod yaml;
 
 pub use collections::{Headers, Optional};
 pub use diagnostics::{Diagnostic, Diagnostics, Severity};
 pub use fields::{FieldOf, Fields};
-pub use section::{Checks, Section, read, read_at, reference, render, schema};
+pub use id::{ComponentId, IdError, PipelineId};
+pub use load::{Env, Location, LocationError, SystemEnv, Tree, load};
+pub use section::{Checks, Section, read, reference, render, schema};
 pub use serde_json::Value as Json;
 pub use setting::{Choice, REDACTED, Reader, Row, Secret, Setting, choice_name, choice_schema, read_choice};
 pub use source::{Position, Source, SourceId, Sources, Span};

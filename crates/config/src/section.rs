@@ -42,14 +42,9 @@ impl Checks {
 /// Reads a section. `path` leads to it: `exporters::otlp`. None if there was any error; findings, warnings among
 /// them, are in `diagnostics`.
 pub fn read<C: Section>(node: &Node, diagnostics: &mut Diagnostics, path: &str) -> Option<C> {
-    read_at(node, node.span, diagnostics, path)
-}
-
-/// Like [`read`], with the place of the key that holds the section, to show what is missing in it.
-pub fn read_at<C: Section>(node: &Node, place: Span, diagnostics: &mut Diagnostics, path: &str) -> Option<C> {
     let before = diagnostics.error_count();
     let mut section = C::default();
-    section.read(node, &mut Reader::new(diagnostics, path, place));
+    section.read(node, &mut Reader::new(diagnostics, path, node.place()));
     (diagnostics.error_count() == before).then_some(section)
 }
 

@@ -11,6 +11,8 @@ pub struct Node {
     pub value: Value,
     /// Where it was written. For what a variable supplied: where the variable is named.
     pub span: Span,
+    /// Where the key of a map stands that holds it.
+    pub key: Option<Span>,
     /// How it was written.
     pub origin: Origin,
     /// The text as written: always there for scalars, and for whatever an expansion supplied.
@@ -60,7 +62,12 @@ pub struct Key {
 impl Node {
     /// A node without a place, for values that the program makes itself.
     pub fn new(value: Value) -> Self {
-        Self { value, span: Span::default(), origin: Origin::Plain, text: None }
+        Self { value, span: Span::default(), key: None, origin: Origin::Plain, text: None }
+    }
+
+    /// Where to point when the whole value is meant, or something missing in it: its key if it has one.
+    pub fn place(&self) -> Span {
+        self.key.unwrap_or(self.span)
     }
 
     /// The value of a key, if this is a map that has it.

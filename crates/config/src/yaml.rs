@@ -153,7 +153,7 @@ impl<'t> Builder<'t, '_> {
             None => Value::String(text.clone().into_owned()),
         };
         let origin = if plain { Origin::Plain } else { Origin::Quoted };
-        Ok(Node { value, span, origin, text: Some(text.into()) })
+        Ok(Node { value, span, key: None, origin, text: Some(text.into()) })
     }
 
     fn sequence(&mut self, start: Span, depth: usize) -> Fallible<Node> {
@@ -180,6 +180,7 @@ impl<'t> Builder<'t, '_> {
             let key = Key { text, span };
             let (event, value_span) = self.next()?;
             let mut node = self.node(event, value_span, depth + 1)?;
+            node.key = Some(key.span);
             if node.is_null() && node.text.as_deref() == Some("") {
                 // Nothing was written: the key is the place to show.
                 node.span = key.span;
@@ -257,7 +258,7 @@ impl Mapping {
 }
 
 fn collection(value: Value, start: Span, end: Span) -> Node {
-    Node { value, span: Span { end: end.end, ..start }, origin: Origin::Plain, text: None }
+    Node { value, span: Span { end: end.end, ..start }, key: None, origin: Origin::Plain, text: None }
 }
 
 fn place(marker: Marker) -> Position {

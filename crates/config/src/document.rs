@@ -1,0 +1,400 @@
+//! The whole configuration: which components there are and how pipelines connect them.
+
+use std::time::Duration;
+
+use data::Signal;
+use serde_json::{Value as Json, json};
+
+use crate::diagnostics::{Diagnostic, Diagnostics};
+use crate::fields::Fields;
+use crate::graph;
+use crate::id::{ComponentId, PipelineId};
+use crate::load::Tree;
+use crate::section::{Checks, Section};
+use crate::setting::{Reader, Setting};
+use crate::source::Span;
+use crate::telemetry::Telemetry;
+use crate::tree::{Node, Value};
+
+/// What a component does in the graph; each has its own section of the file.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Kind {
+    /// Takes data in.
+    Receiver,
+    /// Changes it on the way.
+    Processor,
+    /// Gives it out.
+    Exporter,
+    /// Ends one pipeline and begins another.
+    Connector,
+    /// Serves the others.
+    Extension,
+}
+
+impl Kind {
+    /// Every kind, in the order of documentation.
+    pub const ALL: [Self; 5] =
+        [Self::Receiver, Self::Processor, Self::Exporter, Self::Connector, Self::Extension];
+
+    /// `receiver` and so on.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Receiver => "receiver",
+            Self::Processor => "processor",
+            Self::Exporter => "exporter",
+            Self::Connector => "connector",
+            Self::Extension => "extension",
+        }
+    }
+
+    /// The key of the section: `receivers` and so on.
+    pub fn section(self) -> &'static str {
+        match self {
+            Self::Receiver => "receivers",
+            Self::Processor => "processors",
+            Self::Exporter => "exporters",
+            Self::Connector => "connectors",
+            Self::Extension => "extensions",
+        }
+    }
+}
+
+/// The component types that exist. This crate knows none.
+pub trait Catalog {
+    /// The current name of a type; another than was asked for means that an alias was used.
+    fn current_name(&self, kind: Kind, component_type: &str) -> Option<&'static str>;
+
+    /// The current names of all types, to list and to suggest.
+    fn type_names(&self, kind: Kind) -> Vec<&'static str>;
+
+    /// Whether a type takes `input` and gives `output`. Both are the same for all but connectors.
+    fn carries(&self, kind: Kind, component_type: &str, input: Signal, output: Signal) -> bool;
+}
+
+/// A configuration whose structure is known; the bodies of components are still to be read.
+#[derive(Debug, Clone, Default)]
+pub struct Document {
+    /// The section `receivers`.
+    pub receivers: Vec<Declared>,
+    /// The section `processors`.
+    pub processors: Vec<Declared>,
+    /// The section `exporters`.
+    pub exporters: Vec<Declared>,
+    /// The section `connectors`.
+    pub connectors: Vec<Declared>,
+    /// The section `extensions`.
+    pub extensions: Vec<Declared>,
+    /// The section `service`.
+    pub service: Service,
+}
+
+/// A component and its body.
+#[derive(Debug, Clone)]
+pub struct Declared {
+    /// Its name.
+    pub id: ComponentId,
+    /// Its body; null if there is none.
+    pub node: Node,
+    /// Where its name stands.
+    pub key_span: Span,
+}
+
+/// The section `service`.
+#[derive(Debug, Clone)]
+pub struct Service {
+    /// Extensions to start, in this order.
+    pub extensions: Vec<Reference>,
+    /// The pipelines, in the order of the file.
+    pub pipelines: Vec<Pipeline>,
+    /// What the process tells about itself.
+    pub telemetry: Telemetry,
+    /// Longest drain after the signal to stop; what is still held then is lost and counted.
+    pub drain_timeout: Duration,
+    /// Threads of the data plane; 0 lets the process choose.
+    pub workers: usize,
+    /// Bounds of the whole process.
+    pub limits: Limits,
+}
+
+/// Bounds of the whole process.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Limits {
+    /// Most telemetry held at once, in MiB; 0 means a quarter of the memory that the process may use.
+    pub max_held_mib: u64,
+}
+
+/// One pipeline.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Pipeline {
+    /// Its name.
+    pub id: PipelineId,
+    /// Where its name stands.
+    pub key_span: Span,
+    /// Receivers and connectors that feed it.
+    pub receivers: Vec<Reference>,
+    /// Processors in order.
+    pub processors: Vec<Reference>,
+    /// Exporters and connectors that it feeds.
+    pub exporters: Vec<Reference>,
+    /// Those of `exporters` whose refusal does not count.
+    pub best_effort: Vec<Reference>,
+}
+
+/// A component named in a list.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Reference {
+    /// Which.
+    pub id: ComponentId,
+    /// Where.
+    pub span: Span,
+}
+
+impl Document {
+    /// The section of a kind.
+    pub fn declared(&self, kind: Kind) -> &[Declared] {
+        match kind {
+            Kind::Receiver => &self.receivers,
+            Kind::Processor => &self.processors,
+            Kind::Exporter => &self.exporters,
+            Kind::Connector => &self.connectors,
+            Kind::Extension => &self.extensions,
+        }
+    }
+}
+
+/// Reads the structure of a configuration and checks it as a whole.
+///
+/// The document is returned in spite of errors unless the tree is not a map, so that the caller can read the bodies
+/// of components too and report everything at once. Nothing may be built from it if `diagnostics` has errors.
+pub fn read(tree: &Tree, catalog: &dyn Catalog, diagnostics: &mut Diagnostics) -> Option<Document> {
+    let root = &tree.root;
+    match &root.value {
+        Value::Map(entries) if !entries.is_empty() => {}
+        Value::Map(_) | Value::Null => {
+            let help = "a configuration has receivers, exporters and service::pipelines";
+            diagnostics.push(Diagnostic::error(root.span, "", "empty configuration").help(help));
+            return None;
+        }
+        _ => {
+            let message = format!("expected a map of sections, found {root}");
+            diagnostics.push(Diagnostic::error(root.span, "", message));
+            return None;
+        }
+    }
+    let mut top = Top::default();
+    top.read(root, &mut Reader::new(diagnostics, "", root.place()));
+    let document = Document {
+        receivers: top.receivers.0,
+        processors: top.processors.0,
+        exporters: top.exporters.0,
+        connectors: top.connectors.0,
+        extensions: top.extensions.0,
+        service: top.service,
+    };
+    graph::check(&document, root, catalog, diagnostics);
+    Some(document)
+}
+
+/// The sections of the file.
+#[derive(Clone, Default)]
+struct Top {
+    receivers: Declarations,
+    processors: Declarations,
+    exporters: Declarations,
+    connectors: Declarations,
+    extensions: Declarations,
+    service: Service,
+}
+
+impl Section for Top {
+    fn describe(fields: &mut Fields<Self>) {
+        fields.field("receivers", "Where telemetry comes in.", |c| &mut c.receivers);
+        fields.field("processors", "What happens to it on the way.", |c| &mut c.processors);
+        fields.field("exporters", "Where it goes.", |c| &mut c.exporters);
+        fields.field("connectors", "What leads from one pipeline to another.", |c| &mut c.connectors);
+        fields.field("extensions", "What serves the components.", |c| &mut c.extensions);
+        fields.field("service", "What is started and how it is connected.", |c| &mut c.service);
+    }
+}
+
+impl Default for Service {
+    fn default() -> Self {
+        Self {
+            extensions: Vec::new(),
+            pipelines: Vec::new(),
+            telemetry: Telemetry::default(),
+            drain_timeout: Duration::from_secs(25),
+            workers: 0,
+            limits: Limits::default(),
+        }
+    }
+}
+
+impl Section for Service {
+    fn describe(fields: &mut Fields<Self>) {
+        fields.field("extensions", "Extensions to start, in this order.", |c| &mut c.extensions);
+        fields.field("pipelines", "Paths from receivers to exporters, by name.", |c| &mut c.pipelines);
+        fields.field("telemetry", "What the process tells about itself.", |c| &mut c.telemetry);
+        let doc = "Longest drain after the signal to stop; what is still held then is lost and counted.";
+        fields.field("drain_timeout", doc, |c| &mut c.drain_timeout);
+        let doc = "Threads that carry telemetry; 0 lets the process choose.";
+        fields.field("workers", doc, |c| &mut c.workers).range(0..=1024);
+        fields.field("limits", "Bounds of the whole process.", |c| &mut c.limits);
+    }
+}
+
+impl Section for Limits {
+    fn describe(fields: &mut Fields<Self>) {
+        let doc =
+            "Most telemetry held at once, in MiB; 0 is a quarter of the memory that the process may use.";
+        fields.field("max_held_mib", doc, |c| &mut c.max_held_mib).at_most(1 << 24);
+    }
+}
+
+/// A section of components, in the order of the file.
+#[derive(Clone, Default)]
+struct Declarations(Vec<Declared>);
+
+impl Setting for Declarations {
+    const BLOCK: bool = true;
+
+    fn type_name() -> String {
+        "a map of components by id".into()
+    }
+
+    fn schema(&self) -> Json {
+        json!({ "type": ["object", "null"], "additionalProperties": { "type": ["object", "null"] } })
+    }
+
+    fn read(&mut self, node: &Node, reader: &mut Reader<'_>) {
+        let entries = match &node.value {
+            Value::Null => return,
+            Value::Map(entries) => entries,
+            _ => return reader.expected(node, "a map of components"),
+        };
+        for (key, body) in entries {
+            let id = match key.text.parse::<ComponentId>() {
+                Ok(id) => id,
+                Err(error) => {
+                    reader.push(error.at(reader.path(), key.span));
+                    continue;
+                }
+            };
+            let same = self.0.iter().find(|declared| declared.id == id);
+            if let Some(first) = same {
+                let message = format!("`{id}` is declared twice");
+                let finding = Diagnostic::error(key.span, reader.path(), message);
+                reader.push(finding.related(first.key_span, "first declared here"));
+                continue;
+            }
+            self.0.push(Declared { id, node: body.clone(), key_span: key.span });
+        }
+    }
+
+    fn render(&self) -> Json {
+        Json::Null
+    }
+}
+
+impl Setting for Reference {
+    fn type_name() -> String {
+        ComponentId::type_name()
+    }
+
+    fn schema(&self) -> Json {
+        self.id.schema()
+    }
+
+    fn read(&mut self, node: &Node, reader: &mut Reader<'_>) {
+        self.span = node.span;
+        self.id.read(node, reader);
+    }
+
+    fn render(&self) -> Json {
+        self.id.render()
+    }
+}
+
+/// The body of a pipeline.
+#[derive(Debug, Clone, Default)]
+struct PipelineBody {
+    receivers: Vec<Reference>,
+    processors: Vec<Reference>,
+    exporters: Vec<Reference>,
+    best_effort: Vec<Reference>,
+}
+
+impl Section for PipelineBody {
+    fn describe(fields: &mut Fields<Self>) {
+        fields.field("receivers", "Receivers and connectors that feed it.", |c| &mut c.receivers);
+        fields.field("processors", "Processors, in order.", |c| &mut c.processors);
+        fields.field("exporters", "Exporters and connectors that it feeds.", |c| &mut c.exporters);
+        let doc =
+            "Those of `exporters` whose refusal does not count: the sender gets its answer without them.";
+        fields.field("best_effort", doc, |c| &mut c.best_effort);
+    }
+
+    fn check(&self, checks: &mut Checks) {
+        for reference in &self.best_effort {
+            if !self.exporters.iter().any(|exporter| exporter.id == reference.id) {
+                checks.at(
+                    "best_effort",
+                    format!("`{}` is not among the exporters of this pipeline", reference.id),
+                );
+            }
+        }
+    }
+}
+
+/// Pipelines by id.
+impl Setting for Vec<Pipeline> {
+    const BLOCK: bool = true;
+
+    fn type_name() -> String {
+        "a map of pipelines by id".into()
+    }
+
+    fn schema(&self) -> Json {
+        let body = Setting::schema(&PipelineBody::default());
+        json!({ "type": ["object", "null"], "additionalProperties": body })
+    }
+
+    fn read(&mut self, node: &Node, reader: &mut Reader<'_>) {
+        let entries = match &node.value {
+            Value::Null => return,
+            Value::Map(entries) => entries,
+            _ => return reader.expected(node, "a map of pipelines"),
+        };
+        for (key, node) in entries {
+            let id = match key.text.parse::<PipelineId>() {
+                Ok(id) => id,
+                Err(error) => {
+                    reader.push(error.at(reader.path(), key.span));
+                    continue;
+                }
+            };
+            let mut body = PipelineBody::default();
+            reader.under(&key.text, key.span, |reader| body.read(node, reader));
+            if let Some(first) = self.iter().find(|pipeline| pipeline.id == id) {
+                let finding = Diagnostic::error(key.span, reader.path(), format!("`{id}` is declared twice"));
+                reader.push(finding.related(first.key_span, "first declared here"));
+                continue;
+            }
+            let PipelineBody { receivers, processors, exporters, best_effort } = body;
+            self.push(Pipeline { id, key_span: key.span, receivers, processors, exporters, best_effort });
+        }
+    }
+
+    fn render(&self) -> Json {
+        let one = |pipeline: &Pipeline| {
+            let body = json!({
+                "receivers": pipeline.receivers.render(),
+                "processors": pipeline.processors.render(),
+                "exporters": pipeline.exporters.render(),
+                "best_effort": pipeline.best_effort.render(),
+            });
+            (pipeline.id.to_string(), body)
+        };
+        Json::Object(self.iter().map(one).collect())
+    }
+}
