@@ -1,1 +1,29 @@
-//! The boundary between engine and components.
+//! The boundary between the engine and the components: the only crate that both know.
+//!
+//! A component is a [`Spec`] (what it is called, what it carries, how its configuration is read) and, built from
+//! a configuration, a [`Stage`]: a [`Receiver`], a [`Processor`] (connectors are processors whose edges cross
+//! pipelines), an [`ExporterUnit`] or an [`Extension`]. The engine alone connects, drives and awaits them.
+
+mod build;
+mod channel;
+mod exporter;
+mod listeners;
+mod node;
+mod out;
+mod outlet;
+mod processor;
+mod run;
+mod spec;
+mod workers;
+
+pub use build::{BuildCx, BuildError, Environment};
+pub use channel::{Capacity, Closed, Entry, Inbox, Inlet, Level, Overflow, SHUTDOWN, Sizer, channel};
+pub use exporter::{Accepted, ExportFuture, Exporter, ExporterStage, ExporterUnit};
+pub use listeners::{Listeners, Socket};
+pub use node::{Kind, NodeId};
+pub use out::Out;
+pub use outlet::{Edge, Outlet, Outlets};
+pub use processor::Processor;
+pub use run::{BoxError, Ended, Extension, Receiver, RunCx};
+pub use spec::{Carries, Component, Plan, Spec, Stability, Stage};
+pub use workers::{Fatal, Workers};

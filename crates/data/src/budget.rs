@@ -95,6 +95,12 @@ impl Budget {
     pub fn adopt(self: &Arc<Self>, buffer: Vec<u8>) -> Part {
         self.force(0).own(buffer)
     }
+
+    /// Takes in bytes made inside the graph by another library, counted even past the limit.
+    #[must_use]
+    pub fn adopt_bytes(self: &Arc<Self>, bytes: Bytes) -> Part {
+        self.force(0).own_bytes(bytes)
+    }
 }
 
 impl Reservation {

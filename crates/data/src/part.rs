@@ -64,11 +64,11 @@ impl Part {
         Self { bytes: self.bytes.slice(range), backing: self.backing }
     }
 
-    /// Wraps `bytes`, which may or may not be a slice of this part.
+    /// `bytes` as a piece of this part, if that is what they are.
     #[must_use]
-    pub fn derive(&self, bytes: Bytes) -> Self {
-        let within = |inner: &[u8], outer: &[u8]| outer.as_ptr_range().contains(&inner.as_ptr());
-        if within(&bytes, &self.bytes) { Self { bytes, backing: self.backing } } else { Self::whole(bytes) }
+    pub fn slice_of(&self, bytes: &Bytes) -> Option<Self> {
+        let inside = self.bytes.as_ptr_range().contains(&bytes.as_ptr());
+        inside.then(|| Self { bytes: bytes.clone(), backing: self.backing })
     }
 
     /// Copies out what keeps less than half of its allocation, so that a remnant never holds a large block.

@@ -1,1 +1,19 @@
-//! The graph that runs components.
+//! The graph that runs components. It names none of them.
+//!
+//! A [`Blueprint`] is read from a configuration with a list of component types; an [`Engine`] builds it, starts
+//! it (exporters first, receivers last), exchanges it for another one and drains it. [`Books`] hold the account
+//! of every node.
+
+mod blueprint;
+mod books;
+mod engine;
+mod running;
+mod stage;
+mod threads;
+mod wiring;
+
+pub use blueprint::{Blueprint, Exit, Part, Pipeline, Settings};
+pub use books::Books;
+pub use engine::{Engine, EngineError, Services};
+pub use running::{Left, Report};
+pub use threads::Threads;

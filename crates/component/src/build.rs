@@ -1,0 +1,54 @@
+//! From a parsed configuration to a stage.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+/// Environment variables as the process saw them at the start. Nothing but the binary reads the real ones.
+#[derive(Clone, Debug, Default)]
+pub struct Environment(Arc<BTreeMap<String, String>>);
+
+impl Environment {
+    /// An environment of these variables.
+    pub fn new(variables: impl IntoIterator<Item = (String, String)>) -> Self {
+        Self(Arc::new(variables.into_iter().collect()))
+    }
+
+    /// The value of a variable, if it is set.
+    #[must_use]
+    pub fn get(&self, name: &str) -> Option<&str> {
+        self.0.get(name).map(String::as_str)
+    }
+
+    /// Every variable, sorted by name.
+    pub fn iter(&self) -> impl Iterator<Item = (&str, &str)> {
+        self.0.iter().map(|(name, value)| (name.as_str(), value.as_str()))
+    }
+}
+
+/// What a component may know while it is built: no clock, no network, since building also runs under `validate`.
+#[derive(Clone, Debug)]
+pub struct BuildCx {
+    /// The id as the user wrote it, such as `otlp/backend`.
+    pub id: Arc<str>,
+    /// The environment, for what is defined through it (proxies).
+    pub environment: Environment,
+    /// For `User-Agent` and the like: `Collimator/0.1.0 (linux/x86_64)`.
+    pub user_agent: Arc<str>,
+}
+
+/// Why a component can't be built from its configuration, by field.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{path}: {message}")]
+pub struct BuildError {
+    /// The field, as a `::` path below the component's body; empty for the component as a whole.
+    pub path: String,
+    /// What is wrong: lower case, no full stop.
+    pub message: String,
+}
+
+impl BuildError {
+    /// A complaint about a field.
+    pub fn at(path: impl Into<String>, message: impl ToString) -> Self {
+        Self { path: path.into(), message: message.to_string() }
+    }
+}

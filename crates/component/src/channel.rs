@@ -1,0 +1,247 @@
+//! The bounded way into a stage.
+//!
+//! One type serves short inboxes between stages and the sending queues of exporters, so that room can be
+//! reserved in every branch before any branch gets a batch. What a batch takes up is measured by a [`Sizer`];
+//! the room is given back when the [`Entry`]'s permit is dropped, which for a queue is after delivery.
+
+use std::sync::Arc;
+
+use data::{Account, Batch};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, TryAcquireError, mpsc};
+
+/// The reason under which items are refused that nobody will send again: what was left when time was up.
+pub const SHUTDOWN: &str = "shutdown";
+
+/// What the capacity of a channel counts.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Sizer {
+    /// Batches.
+    #[default]
+    Requests,
+    /// Spans, data points, log records, documents.
+    Items,
+    /// Encoded bytes, uncompressed.
+    Bytes,
+}
+
+impl Sizer {
+    /// The size of a batch in this measure.
+    #[must_use]
+    pub fn measure(self, batch: &Batch) -> usize {
+        match self {
+            Self::Requests => 1,
+            Self::Items => batch.items(),
+            Self::Bytes => batch.len(),
+        }
+    }
+}
+
+/// What a full channel does to a receiver that has a client to answer.
+///
+/// A stage that holds data already taken over always waits: refusing would lose it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Overflow {
+    /// Make it wait for room, within its patience.
+    #[default]
+    Wait,
+    /// Refuse at once.
+    Refuse,
+}
+
+/// The bounds of a channel.
+#[derive(Clone, Debug)]
+pub struct Capacity {
+    /// What is counted.
+    pub sizer: Sizer,
+    /// How much fits, at least 1.
+    pub size: usize,
+    /// What happens to a client when it is full.
+    pub overflow: Overflow,
+    /// Set if whoever puts a batch in is done with it: the name under which the stage answers for it.
+    pub takes_over: Option<Arc<str>>,
+}
+
+impl Capacity {
+    /// Batches between two stages inside a pipeline.
+    ///
+    /// Short, because what waits here is neither counted in a queue nor batched: enough to keep the next stage
+    /// busy while this one is scheduled.
+    #[must_use]
+    pub const fn inbox() -> Self {
+        Self { sizer: Sizer::Requests, size: 64, overflow: Overflow::Wait, takes_over: None }
+    }
+}
+
+/// Makes a channel into the node whose account is given.
+#[must_use]
+pub fn channel(capacity: Capacity, account: Arc<Account>) -> (Inlet, Inbox) {
+    let size = capacity.size.clamp(1, Semaphore::MAX_PERMITS.min(u32::MAX as usize));
+    let (sender, entries) = mpsc::unbounded_channel();
+    let shared = Arc::new(Shared {
+        capacity: Capacity { size, ..capacity },
+        room: Arc::new(Semaphore::new(size)),
+        account,
+    });
+    (Inlet { shared: Arc::clone(&shared), sender }, Inbox { shared, entries })
+}
+
+/// The sending end. The channel closes when the last one is dropped.
+#[derive(Clone, Debug)]
+pub struct Inlet {
+    shared: Arc<Shared>,
+    sender: mpsc::UnboundedSender<Entry>,
+}
+
+/// The receiving end; the stage owns it.
+#[derive(Debug)]
+pub struct Inbox {
+    shared: Arc<Shared>,
+    entries: mpsc::UnboundedReceiver<Entry>,
+}
+
+/// How full a channel is.
+#[derive(Clone, Debug)]
+pub struct Level(Arc<Shared>);
+
+impl Level {
+    /// Room in all, in units of the sizer.
+    #[must_use]
+    pub fn capacity(&self) -> usize {
+        self.0.capacity.size
+    }
+
+    /// Room taken up. Batches handed to the stage count until their permit is dropped.
+    #[must_use]
+    pub fn used(&self) -> usize {
+        self.0.capacity.size.saturating_sub(self.0.room.available_permits())
+    }
+}
+
+/// A batch and the room that it takes up.
+#[derive(Debug)]
+pub struct Entry {
+    /// The batch.
+    pub batch: Batch,
+    /// Gives the room back when dropped.
+    pub permit: OwnedSemaphorePermit,
+}
+
+/// The stage behind the channel has ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("the stage has stopped")]
+pub struct Closed;
+
+/// Room for one batch.
+#[derive(Debug)]
+pub(crate) struct Slot<'a> {
+    inlet: &'a Inlet,
+    permit: OwnedSemaphorePermit,
+}
+
+#[derive(Debug)]
+struct Shared {
+    capacity: Capacity,
+    room: Arc<Semaphore>,
+    account: Arc<Account>,
+}
+
+impl Inlet {
+    /// What a full channel does to a client.
+    #[must_use]
+    pub fn overflow(&self) -> Overflow {
+        self.shared.capacity.overflow
+    }
+
+    /// A view of how full the channel is that does not keep it open.
+    #[must_use]
+    pub fn level(&self) -> Level {
+        Level(Arc::clone(&self.shared))
+    }
+
+    /// Waits for room and puts the batch in.
+    ///
+    /// # Errors
+    /// Gives the batch back if the stage has ended.
+    pub async fn send(&self, batch: Batch) -> Result<(), Batch> {
+        match self.reserve(&batch).await {
+            Ok(slot) => slot.fill(batch),
+            Err(Closed) => Err(batch),
+        }
+    }
+
+    pub(crate) async fn reserve(&self, batch: &Batch) -> Result<Slot<'_>, Closed> {
+        let room = Arc::clone(&self.shared.room);
+        let permit = room.acquire_many_owned(self.shared.size(batch)).await.map_err(|_| Closed)?;
+        Ok(Slot { inlet: self, permit })
+    }
+
+    /// Room at once, or none (`Ok(None)`).
+    pub(crate) fn try_reserve(&self, batch: &Batch) -> Result<Option<Slot<'_>>, Closed> {
+        let room = Arc::clone(&self.shared.room);
+        match room.try_acquire_many_owned(self.shared.size(batch)) {
+            Ok(permit) => Ok(Some(Slot { inlet: self, permit })),
+            Err(TryAcquireError::NoPermits) => Ok(None),
+            Err(TryAcquireError::Closed) => Err(Closed),
+        }
+    }
+}
+
+impl Slot<'_> {
+    /// Puts the batch in; gives it back if the stage has ended meanwhile.
+    pub(crate) fn fill(self, mut batch: Batch) -> Result<(), Batch> {
+        let items = batch.items();
+        if let Some(by) = &self.inlet.shared.capacity.takes_over {
+            if self.inlet.sender.is_closed() {
+                return Err(batch);
+            }
+            batch.ticket.take_over(by);
+        }
+        self.inlet.shared.account.enter(items);
+        self.inlet.sender.send(Entry { batch, permit: self.permit }).map_err(|back| {
+            self.inlet.shared.account.begin(items);
+            self.inlet.shared.account.refuse("stopped", items);
+            back.0.batch
+        })
+    }
+}
+
+impl Shared {
+    /// A batch larger than the whole channel takes all of it: it passes alone instead of never.
+    fn size(&self, batch: &Batch) -> u32 {
+        let size = self.capacity.sizer.measure(batch).clamp(1, self.capacity.size);
+        u32::try_from(size).unwrap_or(u32::MAX)
+    }
+}
+
+impl Inbox {
+    /// The next batch, or none once every inlet is gone and all was taken.
+    pub async fn recv(&mut self) -> Option<Entry> {
+        let entry = self.entries.recv().await?;
+        self.shared.account.begin(entry.batch.items());
+        Some(entry)
+    }
+
+    /// The next batch if one waits.
+    pub fn try_recv(&mut self) -> Option<Entry> {
+        let entry = self.entries.try_recv().ok()?;
+        self.shared.account.begin(entry.batch.items());
+        Some(entry)
+    }
+
+    /// The account of the node behind the channel.
+    #[must_use]
+    pub fn account(&self) -> &Arc<Account> {
+        &self.shared.account
+    }
+}
+
+impl Drop for Inbox {
+    fn drop(&mut self) {
+        self.shared.room.close();
+        self.entries.close();
+        // What was never taken is given up in the books; its tickets say so by being dropped.
+        while let Some(entry) = self.try_recv() {
+            self.shared.account.refuse(SHUTDOWN, entry.batch.items());
+        }
+    }
+}

@@ -1,0 +1,91 @@
+//! Running stages.
+
+use std::error::Error;
+use std::future::Future;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use data::{Budget, Clock};
+use tokio::sync::oneshot;
+use tokio_util::sync::CancellationToken;
+
+use crate::listeners::Listeners;
+use crate::node::NodeId;
+use crate::outlet::Outlets;
+use crate::workers::Workers;
+
+/// Any error, for people to read.
+pub type BoxError = Box<dyn Error + Send + Sync>;
+
+/// How a stage ended.
+pub type Ended = Result<(), BoxError>;
+
+/// What a running stage is given.
+#[derive(Clone)]
+pub struct RunCx {
+    /// Who it is.
+    pub node: NodeId,
+    /// The same as text, for logs and tickets.
+    pub name: Arc<str>,
+    /// Time.
+    pub clock: Arc<dyn Clock>,
+    /// Memory for telemetry.
+    pub budget: Arc<Budget>,
+    /// Where to run tasks.
+    pub workers: Workers,
+    /// Where to get listening sockets.
+    pub listeners: Listeners,
+    /// The collector's own metrics; series vanish with the graph.
+    pub meters: Arc<telemetry::metrics::Scope>,
+    /// Cancelled when the stage should take nothing new and finish what it has.
+    pub draining: CancellationToken,
+    /// Cancelled when time is up: settle what is left as refused and end.
+    pub stopping: CancellationToken,
+    ready: Arc<Mutex<Option<oneshot::Sender<()>>>>,
+}
+
+impl RunCx {
+    /// Joins the parts; the engine and test harnesses make these. `ready` is told once.
+    #[must_use]
+    #[allow(
+        clippy::too_many_arguments,
+        reason = "one constructor for the engine, each argument a different type"
+    )]
+    pub fn new(
+        node: NodeId,
+        clock: Arc<dyn Clock>,
+        budget: Arc<Budget>,
+        workers: Workers,
+        listeners: Listeners,
+        meters: Arc<telemetry::metrics::Scope>,
+        draining: CancellationToken,
+        stopping: CancellationToken,
+        ready: oneshot::Sender<()>,
+    ) -> Self {
+        let name = node.to_string().into();
+        let ready = Arc::new(Mutex::new(Some(ready)));
+        Self { node, name, clock, budget, workers, listeners, meters, draining, stopping, ready }
+    }
+
+    /// Says that the stage can do its work: sockets are bound, files open.
+    ///
+    /// Stages before it in the graph start only after that. Further calls do nothing.
+    pub fn ready(&self) {
+        let sender = self.ready.lock().unwrap_or_else(PoisonError::into_inner).take();
+        if let Some(sender) = sender {
+            // The engine is gone only if the process is ending anyway.
+            let _ = sender.send(());
+        }
+    }
+}
+
+/// Brings telemetry in.
+pub trait Receiver: Send + 'static {
+    /// Binds, calls [`RunCx::ready`], takes telemetry until [`RunCx::draining`], answers what it has, ends.
+    fn run(self, outlets: Outlets, cx: RunCx) -> impl Future<Output = Ended> + Send;
+}
+
+/// A service beside the pipelines.
+pub trait Extension: Send + 'static {
+    /// Starts, calls [`RunCx::ready`], serves until [`RunCx::draining`].
+    fn run(self, cx: RunCx) -> impl Future<Output = Ended> + Send;
+}

@@ -1,0 +1,228 @@
+//! From a blueprint to nodes joined by channels.
+//!
+//! Built from the exits backwards, so that a way in exists before the way out that leads to it. An exporter that
+//! a reload leaves as it was is not built again: its running node is joined to the new graph.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use component::{
+    BuildCx, BuildError, Capacity, Edge, ExporterStage, ExporterUnit, Inbox, Inlet, Kind, NodeId, Outlet,
+    Outlets, Processor, Stage, channel,
+};
+use data::Signal;
+
+use crate::blueprint::{Blueprint, Pipeline};
+use crate::books::Books;
+
+/// A component can't be built.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Unbuilt {
+    pub(crate) kind: Kind,
+    pub(crate) id: Arc<str>,
+    pub(crate) error: BuildError,
+}
+
+/// What is to be run at one node.
+pub(crate) enum Work {
+    Extension(Stage),
+    Exporter(ExporterStage),
+    Processor { stage: Box<dyn Processor>, inbox: Inbox, outlet: Outlet },
+    Receiver { stage: Stage, outlets: Outlets },
+}
+
+/// A graph that is wired and not yet started.
+pub(crate) struct Wired {
+    pub(crate) work: Vec<(NodeId, Work)>,
+    /// The ways into the exporters, by node: what keeps them open for the next reload.
+    pub(crate) exporters: BTreeMap<NodeId, (Inlet, String)>,
+    /// The ways into processors and connectors, for their levels.
+    pub(crate) inlets: Vec<(NodeId, component::Level)>,
+}
+
+/// Builds every component in use and joins them.
+///
+/// `running` are exporters that may be joined instead of built, with the fingerprint of their settings.
+pub(crate) fn wire(
+    blueprint: &Blueprint,
+    cx: &dyn Fn(&Arc<str>) -> BuildCx,
+    books: &Books,
+    running: &BTreeMap<NodeId, (Inlet, String)>,
+) -> Result<Wired, Vec<Unbuilt>> {
+    let mut wiring = Wiring {
+        blueprint,
+        cx,
+        books,
+        running,
+        units: BTreeMap::new(),
+        connectors: BTreeMap::new(),
+        entries: BTreeMap::new(),
+        errors: Vec::new(),
+        wired: Wired { work: Vec::new(), exporters: BTreeMap::new(), inlets: Vec::new() },
+    };
+    wiring.extensions();
+    for pipeline in &blueprint.pipelines {
+        wiring.entry(pipeline);
+    }
+    wiring.receivers();
+    if wiring.errors.is_empty() { Ok(wiring.wired) } else { Err(wiring.errors) }
+}
+
+struct Wiring<'a> {
+    blueprint: &'a Blueprint,
+    cx: &'a dyn Fn(&Arc<str>) -> BuildCx,
+    books: &'a Books,
+    running: &'a BTreeMap<NodeId, (Inlet, String)>,
+    units: BTreeMap<Arc<str>, Box<dyn ExporterUnit>>,
+    connectors: BTreeMap<NodeId, Inlet>,
+    entries: BTreeMap<Arc<str>, Vec<Edge>>,
+    errors: Vec<Unbuilt>,
+    wired: Wired,
+}
+
+impl Wiring<'_> {
+    fn extensions(&mut self) {
+        for id in &self.blueprint.extensions {
+            if let Some(stage) = self.build(Kind::Extension, id) {
+                self.wired.work.push((NodeId::shared(Kind::Extension, id), Work::Extension(stage)));
+            }
+        }
+    }
+
+    fn receivers(&mut self) {
+        for part in self.blueprint.parts.iter().filter(|part| part.spec.kind == Kind::Receiver) {
+            let signals = self.blueprint.signals_from(&part.id);
+            if signals.is_empty() {
+                continue;
+            }
+            let node = NodeId::shared(Kind::Receiver, &part.id);
+            let mut outlets = Outlets::default();
+            for signal in signals {
+                let outlet =
+                    Outlet::new(self.edges_from(&part.id, signal), self.books.account(&node, signal));
+                outlets = outlets.with(signal, outlet);
+            }
+            if let Some(stage) = self.build(Kind::Receiver, &part.id) {
+                self.wired.work.push((node, Work::Receiver { stage, outlets }));
+            }
+        }
+    }
+
+    /// The edges from a receiver or connector into every pipeline of that signal that takes from it.
+    fn edges_from(&mut self, id: &str, signal: Signal) -> Vec<Edge> {
+        let takes = |pipeline: &&Pipeline| {
+            pipeline.signal == signal && pipeline.receivers.iter().any(|receiver| &**receiver == id)
+        };
+        self.blueprint.pipelines.iter().filter(takes).flat_map(|pipeline| self.entry(pipeline)).collect()
+    }
+
+    /// The edges into a pipeline, wiring it if that has not been done.
+    fn entry(&mut self, pipeline: &Pipeline) -> Vec<Edge> {
+        if let Some(edges) = self.entries.get(&pipeline.name) {
+            return edges.clone();
+        }
+        let mut edges = self.exits(pipeline);
+        for id in pipeline.processors.iter().rev() {
+            let node = NodeId::processor(id, pipeline.signal, &pipeline.name);
+            if let Some(inlet) = self.processor(Kind::Processor, id, node, pipeline.signal, edges) {
+                edges = vec![Edge { inlet, best_effort: false }];
+            } else {
+                edges = Vec::new();
+            }
+        }
+        self.entries.insert(Arc::clone(&pipeline.name), edges.clone());
+        edges
+    }
+
+    fn exits(&mut self, pipeline: &Pipeline) -> Vec<Edge> {
+        let mut edges = Vec::new();
+        for exit in &pipeline.exits {
+            let inlets = if self.blueprint.part(Kind::Exporter, &exit.id).is_some() {
+                self.exporter(&exit.id, pipeline.signal).into_iter().collect()
+            } else {
+                self.connector(&exit.id, pipeline.signal)
+            };
+            edges.extend(inlets.into_iter().map(|inlet| Edge { inlet, best_effort: exit.best_effort }));
+        }
+        edges
+    }
+
+    fn connector(&mut self, id: &Arc<str>, input: Signal) -> Vec<Inlet> {
+        let mut inlets = Vec::new();
+        for output in self.blueprint.outputs(id, input) {
+            let node = NodeId::connector(id, input, output);
+            if let Some(inlet) = self.connectors.get(&node) {
+                inlets.push(inlet.clone());
+                continue;
+            }
+            let edges = self.edges_from(id, output);
+            if let Some(inlet) = self.processor(Kind::Connector, id, node.clone(), input, edges) {
+                self.connectors.insert(node, inlet.clone());
+                inlets.push(inlet);
+            }
+        }
+        inlets
+    }
+
+    fn processor(
+        &mut self,
+        kind: Kind,
+        id: &Arc<str>,
+        node: NodeId,
+        signal: Signal,
+        edges: Vec<Edge>,
+    ) -> Option<Inlet> {
+        let Stage::Processor(stage) = self.build(kind, id)? else { return self.wrong_stage(kind, id) };
+        let account = self.books.account(&node, signal);
+        let takes_over = stage.takes_over().then(|| node.to_string().into());
+        let (inlet, inbox) = channel(Capacity { takes_over, ..Capacity::inbox() }, Arc::clone(&account));
+        let outlet = Outlet::new(edges, account);
+        self.wired.inlets.push((node.clone(), inlet.level()));
+        self.wired.work.push((node, Work::Processor { stage, inbox, outlet }));
+        Some(inlet)
+    }
+
+    fn exporter(&mut self, id: &Arc<str>, signal: Signal) -> Option<Inlet> {
+        let node = NodeId::exporter(id, signal);
+        if let Some((inlet, _)) = self.wired.exporters.get(&node) {
+            return Some(inlet.clone());
+        }
+        let fingerprint = &self.blueprint.part(Kind::Exporter, id)?.fingerprint;
+        let inlet = match self.running.get(&node) {
+            Some((inlet, same)) if same == fingerprint => inlet.clone(),
+            _ => self.new_exporter(id, &node, signal)?,
+        };
+        self.wired.exporters.insert(node, (inlet.clone(), fingerprint.clone()));
+        Some(inlet)
+    }
+
+    fn new_exporter(&mut self, id: &Arc<str>, node: &NodeId, signal: Signal) -> Option<Inlet> {
+        if !self.units.contains_key(id) {
+            let Stage::Exporter(unit) = self.build(Kind::Exporter, id)? else {
+                return self.wrong_stage(Kind::Exporter, id);
+            };
+            self.units.insert(Arc::clone(id), unit);
+        }
+        let stage = self.units.get(id)?.stage(node, signal, self.books.account(node, signal));
+        let inlet = stage.inlet.clone();
+        self.wired.work.push((node.clone(), Work::Exporter(stage)));
+        Some(inlet)
+    }
+
+    fn build(&mut self, kind: Kind, id: &Arc<str>) -> Option<Stage> {
+        let part = self.blueprint.part(kind, id)?;
+        match part.plan.build(&(self.cx)(&part.id)) {
+            Ok(stage) => Some(stage),
+            Err(error) => {
+                self.errors.push(Unbuilt { kind, id: Arc::clone(id), error });
+                None
+            }
+        }
+    }
+
+    fn wrong_stage<T>(&mut self, kind: Kind, id: &Arc<str>) -> Option<T> {
+        let error = BuildError::at("", format!("the component did not build a {kind}"));
+        self.errors.push(Unbuilt { kind, id: Arc::clone(id), error });
+        None
+    }
+}
