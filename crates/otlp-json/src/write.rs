@@ -171,7 +171,7 @@ impl Writer<'_> {
                 if field.label == Label::Oneof {
                     parts.drain(..parts.len() - 1);
                 }
-                if depth < MAX_DEPTH {
+                if depth + 1 < MAX_DEPTH {
                     self.merged(plan, &parts, depth + 1);
                 } else {
                     self.out.extend_from_slice(b"{}");
@@ -184,7 +184,7 @@ impl Writer<'_> {
     #[inline]
     fn nested(&mut self, plan: &Plan, wire: &[u8], depth: usize) {
         // An empty message still has fields that are always written.
-        if depth < MAX_DEPTH {
+        if depth + 1 < MAX_DEPTH {
             self.object(plan, wire, depth + 1);
         } else {
             self.out.extend_from_slice(b"{}");
