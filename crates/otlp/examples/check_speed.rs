@@ -20,9 +20,7 @@ fn main() {
     for _ in 0..3 {
         measure("count", || count(Signal::Traces, &bytes));
         measure("check", || check(Signal::Traces, &bytes, &policy).map_or(0, |found| found.items));
-        measure("plain", || {
-            check_plainly(Signal::Traces, &bytes, &policy).map_or(0, |found| found.items)
-        });
+        measure("plain", || check_plainly(Signal::Traces, &bytes, &policy).map_or(0, |found| found.items));
     }
 }
 

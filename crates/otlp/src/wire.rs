@@ -264,9 +264,7 @@ pub fn read_tag(bytes: &[u8]) -> Result<(u32, &[u8]), FrameError> {
 pub fn read_varint(bytes: &[u8]) -> Result<(u64, &[u8]), FrameError> {
     match bytes {
         [byte, rest @ ..] if *byte < 0x80 => Ok((u64::from(*byte), rest)),
-        [low, high, rest @ ..] if *high < 0x80 => {
-            Ok((u64::from(*low & 0x7f) | u64::from(*high) << 7, rest))
-        }
+        [low, high, rest @ ..] if *high < 0x80 => Ok((u64::from(*low & 0x7f) | u64::from(*high) << 7, rest)),
         _ => read_long_varint(bytes),
     }
 }
@@ -491,10 +489,7 @@ mod tests {
         check_frame(&[0x0a, 2, 0], FrameError::Length { len: 2, left: 1 });
         check_frame(&[0x09, 0, 0, 0, 0, 0, 0, 0], FrameError::Truncated);
         check_frame(&[0x0d, 0, 0, 0], FrameError::Truncated);
-        check_frame(
-            &[0x0a, 0x80, 0x80, 0x80, 0x80, 0x28],
-            FrameError::Length { len: 10 << 30, left: 0 },
-        );
+        check_frame(&[0x0a, 0x80, 0x80, 0x80, 0x80, 0x28], FrameError::Length { len: 10 << 30, left: 0 });
     }
 
     #[test]

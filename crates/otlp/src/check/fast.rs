@@ -16,8 +16,7 @@ use crate::wire::{WireType, read_len, read_tag, read_varint};
 /// `None` when something is wrong, or is not to be had under this policy.
 pub(super) fn check(signal: Signal, bytes: &[u8], policy: &Policy) -> Option<Checked> {
     let plans = &*PLANS;
-    let mut walk =
-        Walk { plans, max_depth: policy.limits.max_depth, items: 0, repeated: 0, is_utf8: true };
+    let mut walk = Walk { plans, max_depth: policy.limits.max_depth, items: 0, repeated: 0, is_utf8: true };
     walk.message(plans.root(signal), bytes, 0)?;
     if !walk.is_utf8 && policy.invalid_utf8 == InvalidUtf8::Refuse {
         return None;
@@ -84,8 +83,7 @@ struct Plans {
 
 static PLANS: LazyLock<Plans> = LazyLock::new(Plans::from_schema);
 /// Refuses everything. Stands in where an index has no plan, which does not happen.
-static NOTHING: Plan =
-    Plan { steps: [Step { once: 0, act: Act::Refuse, child: 0, items: 0 }; STEPS] };
+static NOTHING: Plan = Plan { steps: [Step { once: 0, act: Act::Refuse, child: 0, items: 0 }; STEPS] };
 
 impl Plans {
     fn from_schema() -> Self {

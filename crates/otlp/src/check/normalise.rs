@@ -109,12 +109,10 @@ fn runs<'a>(message: &'static Message, fields: impl Iterator<Item = (usize, Fiel
                 let first = oneof.filter(|run| run.number == number).map_or(index, |run| run.first);
                 oneof = Some(Run { number, first, last: index });
             }
-            Label::Singular | Label::Optional => {
-                match runs.iter_mut().find(|run| run.number == number) {
-                    Some(run) => run.last = index,
-                    None => runs.push(Run { number, first: index, last: index }),
-                }
-            }
+            Label::Singular | Label::Optional => match runs.iter_mut().find(|run| run.number == number) {
+                Some(run) => run.last = index,
+                None => runs.push(Run { number, first: index, last: index }),
+            },
         }
     }
     runs.extend(oneof);

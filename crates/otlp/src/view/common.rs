@@ -1,0 +1,191 @@
+//! What all signals share: attributes and their values, resource, scope.
+
+use super::{Repeated, View, bytes_of, find, message, text, uint32, varint, views};
+use crate::Text;
+use crate::wire::{Fields, Value};
+
+views! {
+    /// Where telemetry comes from.
+    Resource;
+    /// The library that made the telemetry (`InstrumentationScope`).
+    Scope;
+    /// One attribute.
+    KeyValue;
+    /// Which attributes of a resource identify and describe an entity.
+    EntityRef;
+}
+
+/// Attributes, in order. Keys should be unique; nothing makes them so.
+pub type Attributes<'a> = Repeated<'a, KeyValue<'a>>;
+/// The elements of an array value.
+pub type Values<'a> = Repeated<'a, AnyValue<'a>>;
+
+impl<'a> Attributes<'a> {
+    /// The value of the first attribute with this key, among those not yet iterated over.
+    #[must_use]
+    pub fn get(&self, key: &str) -> Option<AnyValue<'a>> {
+        self.clone().find(|attribute| attribute.key() == key).map(|attribute| attribute.value())
+    }
+}
+
+impl<'a> Resource<'a> {
+    /// Attributes.
+    #[must_use]
+    pub fn attributes(&self) -> Attributes<'a> {
+        Repeated::new(self.0, 1)
+    }
+
+    /// How many attributes the sender dropped.
+    #[must_use]
+    pub fn dropped_attributes_count(&self) -> u32 {
+        uint32(self.0, 2)
+    }
+
+    /// Entities the resource is made of.
+    #[must_use]
+    pub fn entity_refs(&self) -> Repeated<'a, EntityRef<'a>> {
+        Repeated::new(self.0, 3)
+    }
+}
+
+impl<'a> EntityRef<'a> {
+    /// Schema of the entity.
+    #[must_use]
+    pub fn schema_url(&self) -> Text<'a> {
+        text(self.0, 1)
+    }
+
+    /// `service`, `host`.
+    #[must_use]
+    pub fn kind(&self) -> Text<'a> {
+        text(self.0, 2)
+    }
+
+    /// Keys of the attributes that identify the entity.
+    #[must_use]
+    pub fn id_keys(&self) -> Repeated<'a, Text<'a>> {
+        Repeated::new(self.0, 3)
+    }
+
+    /// Keys of the attributes that describe the entity.
+    #[must_use]
+    pub fn description_keys(&self) -> Repeated<'a, Text<'a>> {
+        Repeated::new(self.0, 4)
+    }
+}
+
+impl<'a> View<'a> for Text<'a> {
+    fn new(bytes: &'a [u8]) -> Self {
+        Text::new(bytes)
+    }
+}
+
+impl<'a> Scope<'a> {
+    /// Name.
+    #[must_use]
+    pub fn name(&self) -> Text<'a> {
+        text(self.0, 1)
+    }
+
+    /// Version.
+    #[must_use]
+    pub fn version(&self) -> Text<'a> {
+        text(self.0, 2)
+    }
+
+    /// Attributes.
+    #[must_use]
+    pub fn attributes(&self) -> Attributes<'a> {
+        Repeated::new(self.0, 3)
+    }
+
+    /// How many attributes the sender dropped.
+    #[must_use]
+    pub fn dropped_attributes_count(&self) -> u32 {
+        uint32(self.0, 4)
+    }
+}
+
+impl<'a> KeyValue<'a> {
+    /// Key.
+    #[must_use]
+    pub fn key(&self) -> Text<'a> {
+        text(self.0, 1)
+    }
+
+    /// Value; [`AnyValue::Empty`] when there is none.
+    #[must_use]
+    pub fn value(&self) -> AnyValue<'a> {
+        message(self.0, 2).unwrap_or_default()
+    }
+
+    /// The value's bytes, without tag and length: what a copy of it needs.
+    #[must_use]
+    pub fn value_bytes(&self) -> &'a [u8] {
+        find(self.0, 2).map_or(&[], |field| bytes_of(&field))
+    }
+
+    /// Index of the key in the string table of profiles; 0, and without meaning, in every signal we have.
+    #[must_use]
+    pub fn key_strindex(&self) -> i32 {
+        varint(self.0, 3) as i32
+    }
+}
+
+/// The value of an attribute, the body of a log record.
+#[derive(Clone, Debug, Default)]
+pub enum AnyValue<'a> {
+    /// No value.
+    #[default]
+    Empty,
+    /// Text.
+    String(Text<'a>),
+    /// Truth.
+    Bool(bool),
+    /// A whole number.
+    Int(i64),
+    /// A number.
+    Double(f64),
+    /// A list of values.
+    Array(Values<'a>),
+    /// A map.
+    KvList(Attributes<'a>),
+    /// Bytes.
+    Bytes(&'a [u8]),
+    /// Index in the string table of profiles; without meaning in every signal we have.
+    StringIndex(i32),
+}
+
+impl<'a> View<'a> for AnyValue<'a> {
+    #[inline]
+    fn new(bytes: &'a [u8]) -> Self {
+        // Members of the oneof; an unknown field may stand before it.
+        Fields::new(bytes).find_map(|field| member(field.number, field.value)).unwrap_or_default()
+    }
+}
+
+#[inline]
+fn member(number: u32, value: Value<'_>) -> Option<AnyValue<'_>> {
+    Some(match (number, value) {
+        (1, Value::Len(text)) => AnyValue::String(Text::new(text)),
+        (2, Value::Varint(truth)) => AnyValue::Bool(truth != 0),
+        (3, Value::Varint(int)) => AnyValue::Int(int as i64),
+        (4, Value::Fixed64(bits)) => AnyValue::Double(f64::from_bits(bits)),
+        (5, Value::Len(array)) => AnyValue::Array(Repeated::new(array, 1)),
+        (6, Value::Len(list)) => AnyValue::KvList(Repeated::new(list, 1)),
+        (7, Value::Len(bytes)) => AnyValue::Bytes(bytes),
+        (8, Value::Varint(index)) => AnyValue::StringIndex(index as i32),
+        _ => return None,
+    })
+}
+
+impl<'a> AnyValue<'a> {
+    /// The text of a string value.
+    #[must_use]
+    pub fn as_text(&self) -> Option<Text<'a>> {
+        match self {
+            Self::String(text) => Some(*text),
+            _ => None,
+        }
+    }
+}
