@@ -5,6 +5,7 @@
 //! those of the OpenTelemetry Collector, so that existing dashboards, alerts and log rules keep working.
 
 pub mod admin;
+pub mod logs;
 pub mod metrics;
 mod resource;
 

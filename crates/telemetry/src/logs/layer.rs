@@ -1,0 +1,107 @@
+use std::io::Write;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use data::Clock;
+use tracing::span::{Attributes, Id, Record};
+use tracing::{Event, Metadata, Subscriber};
+use tracing_subscriber::Layer;
+use tracing_subscriber::filter::LevelFilter;
+use tracing_subscriber::layer::Context;
+use tracing_subscriber::registry::LookupSpan;
+
+use super::fields::{Fields, Message};
+use super::limiter::Limiter;
+use super::line::{Format, Line};
+use super::{Level, LogSettings};
+
+/// Libraries whose debug lines tell of frames and packets, which would drown ours.
+const PROTOCOL_INTERNALS: [&str; 8] =
+    ["h2", "hyper", "hyper_util", "mio", "rustls", "tokio", "tokio_rustls", "tonic"];
+
+/// Turns events into lines.
+pub(super) struct LogLayer {
+    threshold: LevelFilter,
+    limiter: Option<Limiter>,
+    format: Format,
+    clock: Arc<dyn Clock>,
+    writers: Mutex<Vec<Box<dyn Write + Send>>>,
+}
+
+impl LogLayer {
+    pub(super) fn new(
+        settings: &LogSettings,
+        clock: Arc<dyn Clock>,
+        writers: Vec<Box<dyn Write + Send>>,
+    ) -> Self {
+        let threshold = match settings.level {
+            Level::Debug => LevelFilter::DEBUG,
+            Level::Info => LevelFilter::INFO,
+            Level::Warn => LevelFilter::WARN,
+            Level::Error => LevelFilter::ERROR,
+            Level::Fatal => LevelFilter::OFF,
+        };
+        let limiter = settings.sampling.map(Limiter::new);
+        Self { threshold, limiter, format: Format::new(settings), clock, writers: Mutex::new(writers) }
+    }
+
+    /// Spans are wanted from info on whatever is logged: an error's line needs the names they carry.
+    fn span_threshold(&self) -> LevelFilter {
+        self.threshold.max(LevelFilter::INFO)
+    }
+}
+
+impl<S: Subscriber + for<'a> LookupSpan<'a>> Layer<S> for LogLayer {
+    fn enabled(&self, metadata: &Metadata<'_>, _: Context<'_, S>) -> bool {
+        let level = *metadata.level();
+        if metadata.is_span() {
+            return level <= self.span_threshold();
+        }
+        let library = metadata.target().split("::").next().unwrap_or_default();
+        level <= self.threshold && (level <= tracing::Level::INFO || !PROTOCOL_INTERNALS.contains(&library))
+    }
+
+    fn max_level_hint(&self) -> Option<LevelFilter> {
+        Some(self.span_threshold())
+    }
+
+    fn on_new_span(&self, attributes: &Attributes<'_>, id: &Id, context: Context<'_, S>) {
+        if let Some(span) = context.span(id) {
+            let mut fields = Fields::default();
+            attributes.record(&mut fields);
+            span.extensions_mut().insert(fields);
+        }
+    }
+
+    fn on_record(&self, id: &Id, values: &Record<'_>, context: Context<'_, S>) {
+        if let Some(span) = context.span(id)
+            && let Some(fields) = span.extensions_mut().get_mut::<Fields>()
+        {
+            values.record(fields);
+        }
+    }
+
+    fn on_event(&self, event: &Event<'_>, context: Context<'_, S>) {
+        let level = *event.metadata().level();
+        let now = self.clock.now();
+        let mut message = Message::default();
+        event.record(&mut message);
+        if self.limiter.as_ref().is_some_and(|limiter| !limiter.admit(level, message.as_str(), now)) {
+            return;
+        }
+        let mut fields = Fields::default();
+        for span in context.event_scope(event).into_iter().flat_map(|scope| scope.from_root()) {
+            if let Some(of_span) = span.extensions().get::<Fields>() {
+                fields.extend(of_span);
+            }
+        }
+        event.record(&mut fields);
+        let caller = event.metadata().target();
+        let mut text = String::with_capacity(256);
+        let line = Line { wall: now.wall, level, caller, message: message.as_str(), fields: &fields };
+        self.format.write(&mut text, &line);
+        for writer in self.writers.lock().unwrap_or_else(PoisonError::into_inner).iter_mut() {
+            // There is nowhere left to tell of an error.
+            writer.write_all(text.as_bytes()).and_then(|()| writer.flush()).ok();
+        }
+    }
+}

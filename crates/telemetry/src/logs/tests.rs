@@ -1,0 +1,162 @@
+use std::sync::{Mutex, PoisonError};
+
+use data::{ManualClock, Time};
+use tracing::field::Empty;
+
+use super::*;
+
+#[test]
+fn console_lines() {
+    let lines = logged(&settings(Encoding::Console), |_| {
+        tracing::info!(target: "service", "Everything is ready.");
+        tracing::warn!(target: "otlp", items = 3, ratio = 0.5, ok = true, delta = -1_i64, "refused");
+        tracing::error!(target: "otlp", error = "a \"b\"\n\u{1b}[31m", path = ?Some("x"), "two\nlines\u{1b}");
+    });
+    let expected = "\
+2026-11-21T01:14:41.502Z\tinfo\tservice\tEverything is ready.
+2026-11-21T01:14:41.502Z\twarn\totlp\trefused\t{\"items\": 3, \"ratio\": 0.5, \"ok\": true, \"delta\": -1}
+2026-11-21T01:14:41.502Z\terror\totlp\ttwo\\nlines\\u001b\t\
+{\"error\": \"a \\\"b\\\"\\n\\u001b[31m\", \"path\": \"Some(\\\"x\\\")\"}
+";
+    assert_eq!(lines, expected);
+}
+
+#[test]
+fn spans_name_the_component() {
+    let settings = LogSettings { level: Level::Error, ..settings(Encoding::Console) };
+    let lines = logged(&settings, |_| {
+        let outer = tracing::info_span!(
+            "receiver",
+            otelcol.component.id = "otlp",
+            otelcol.component.kind = "receiver",
+            otelcol.signal = Empty,
+            attempt = 1
+        );
+        let _outer = outer.enter();
+        outer.record("otelcol.signal", "traces");
+        let _inner = tracing::info_span!("request", peer = %"[::1]:9").entered();
+        tracing::error!(target: "t", attempt = 2, "failed");
+        tracing::warn!("not written");
+    });
+    let expected = "2026-11-21T01:14:41.502Z\terror\tt\tfailed\t{\"otelcol.component.id\": \"otlp\", \
+                    \"otelcol.component.kind\": \"receiver\", \"attempt\": 2, \"otelcol.signal\": \"traces\", \
+                    \"peer\": \"[::1]:9\"}\n";
+    assert_eq!(lines, expected);
+}
+
+#[test]
+fn json_lines() {
+    let all = LogSettings {
+        resource: Some(Resource::new("collimator", "0.1.0", "id")),
+        initial_fields: vec![("site".to_owned(), "a\\b".to_owned())],
+        ..settings(Encoding::Json)
+    };
+    let lines = logged(&all, |_| tracing::warn!(target: "t", nan = f64::NAN, "a \"b\"\n"));
+    let expected = r#"{"level":"warn","ts":"2026-11-21T01:14:41.502Z","caller":"t","msg":"a \"b\"\n","resource":{"service.instance.id":"id","service.name":"collimator","service.version":"0.1.0"},"site":"a\\b","nan":"NaN"}
+"#;
+    assert_eq!(lines, expected);
+
+    let bare = LogSettings { disable_caller: true, ..settings(Encoding::Json) };
+    let lines = logged(&bare, |_| tracing::info!("b"));
+    assert_eq!(lines, "{\"level\":\"info\",\"ts\":\"2026-11-21T01:14:41.502Z\",\"msg\":\"b\"}\n");
+}
+
+#[test]
+fn the_resource_is_spaced_on_the_console() {
+    let mut resource = Resource::new("c", "1", "id");
+    resource.set("service.instance.id", None);
+    let settings =
+        LogSettings { resource: Some(resource), disable_caller: true, ..settings(Encoding::Console) };
+    let lines = logged(&settings, |_| tracing::info!(n = 1, "m"));
+    let expected = "2026-11-21T01:14:41.502Z\tinfo\tm\t\
+                    {\"resource\": {\"service.name\": \"c\", \"service.version\": \"1\"}, \"n\": 1}\n";
+    assert_eq!(lines, expected);
+}
+
+#[test]
+fn levels() {
+    let check = |level: &str, expected: [bool; 5]| {
+        let settings = LogSettings { level: level.parse().unwrap(), ..settings(Encoding::Console) };
+        let lines = logged(&settings, |_| {
+            tracing::error!("m0");
+            tracing::warn!("m1");
+            tracing::info!("m2");
+            tracing::debug!("m3");
+            tracing::trace!("m4");
+            tracing::debug!(target: "h2::codec", "frame");
+        });
+        let written: Vec<bool> = (0..5).map(|n| lines.contains(&format!("m{n}"))).collect();
+        assert_eq!(written, expected, "{level}");
+        assert!(!lines.contains("frame"));
+    };
+    check("DEBUG", [true, true, true, true, false]);
+    check("Info", [true, true, true, false, false]);
+    check("warn", [true, true, false, false, false]);
+    check("error", [true, false, false, false, false]);
+    check("DPANIC", [false; 5]);
+    assert_eq!("x".parse::<Level>().unwrap_err().to_string(), "unrecognized level: \"x\"");
+    assert_eq!("x".parse::<Encoding>().unwrap_err().to_string(), "no encoder registered for name \"x\"");
+}
+
+#[test]
+fn repeated_lines_are_limited() {
+    let repeat = |clock: &ManualClock| {
+        for n in 0..150 {
+            tracing::warn!(n, "refused");
+        }
+        clock.advance(Duration::from_secs(10));
+        tracing::warn!("refused");
+    };
+    let limited = LogSettings { sampling: Some(Sampling::default()), ..settings(Encoding::Console) };
+    assert_eq!(logged(&limited, repeat).lines().count(), 12);
+    assert_eq!(logged(&settings(Encoding::Console), repeat).lines().count(), 151);
+}
+
+#[test]
+fn texts_are_cut() {
+    let long = "é".repeat(fields::MAX_TEXT);
+    let lines = logged(&settings(Encoding::Console), |_| {
+        tracing::info!(text = long, shown = %long, debug = ?long, "{long}");
+    });
+    assert!(lines.len() < 4 * fields::MAX_TEXT + 200, "{}", lines.len());
+    assert!(lines.ends_with("\"}\n"));
+}
+
+#[test]
+fn an_output_that_cannot_be_opened_is_told() {
+    let output = Output::from("/nonexistent/collimator.log");
+    let error = open(&output).map(drop).unwrap_err().to_string();
+    assert!(error.starts_with("couldn't open sink \"/nonexistent/collimator.log\": "), "{error}");
+    assert_eq!(Output::from("stdout"), Output::Stdout);
+}
+
+/// Without a limit, since tests log what they like.
+fn settings(encoding: Encoding) -> LogSettings {
+    LogSettings { encoding, sampling: None, ..LogSettings::default() }
+}
+
+/// What `log` leads to, at 2026-11-21T01:14:41.502Z.
+fn logged(settings: &LogSettings, log: impl FnOnce(&ManualClock)) -> String {
+    let clock = Arc::new(ManualClock::at(Time { mono: 0, wall: 1_795_223_681_502_000_000 }));
+    let sink = Sink::default();
+    let layer = LogLayer::new(settings, clock.clone(), vec![Box::new(sink.clone())]);
+    tracing::subscriber::with_default(tracing_subscriber::registry().with(layer), || log(&clock));
+    let bytes = sink.bytes.lock().unwrap().clone();
+    String::from_utf8(bytes).unwrap()
+}
+
+#[derive(Clone, Default)]
+struct Sink {
+    bytes: Arc<Mutex<Vec<u8>>>,
+}
+
+impl Write for Sink {
+    fn write(&mut self, more: &[u8]) -> io::Result<usize> {
+        self.bytes.lock().unwrap_or_else(PoisonError::into_inner).extend_from_slice(more);
+        Ok(more.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
