@@ -7,7 +7,7 @@ use std::time::Duration;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::oneshot;
-use tokio::task::{AbortHandle, JoinSet};
+use tokio::task::{AbortHandle, JoinSet, yield_now};
 use tokio::time::{sleep, timeout};
 
 use super::http::{self, MAX_HEAD};
@@ -39,7 +39,11 @@ pub(super) async fn serve(
             _ = &mut stopped => break,
         };
         match accepted {
-            Ok((stream, _)) => connections.admit(stream, routes.clone()),
+            Ok((stream, _)) => {
+                connections.admit(stream, routes.clone());
+                // Let it run before the next comes: a burst must not end those that have not begun.
+                yield_now().await;
+            }
             Err(error) => {
                 tracing::warn!(%error, "admin listener cannot accept");
                 sleep(ACCEPT_PAUSE).await;

@@ -85,6 +85,20 @@ fn many_connections() {
 }
 
 #[test]
+fn a_burst_is_served_in_full() {
+    let admin = served();
+    let send = |_| {
+        let mut stream = TcpStream::connect(admin.local_addr()).unwrap();
+        stream.write_all(b"GET /metrics HTTP/1.1\r\n\r\n").unwrap();
+        stream
+    };
+    let clients: Vec<TcpStream> = (0..MAX_CONNECTIONS * 3 / 2).map(send).collect();
+    for client in &clients {
+        assert!(read(client).ends_with("up 1\n"));
+    }
+}
+
+#[test]
 fn a_taken_port_is_told_in_the_references_words() {
     let admin = served();
     let address = admin.local_addr().to_string();

@@ -232,7 +232,7 @@ impl Registry {
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
-        // A reader that panicked left the maps as they were.
+        // Nothing under the lock panics, and the maps are whole at each step.
         self.shared.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -1,5 +1,6 @@
 //! One series: what is read for it, and who still registers it.
 
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
 use super::{Counter, Gauge, Histogram};
@@ -84,7 +85,7 @@ impl Series {
         match &mut self.reading {
             Reading::Counter { settled, readers, .. } => {
                 let reader = take(readers, id)?;
-                *settled += total(reader());
+                *settled += read_total(&reader);
                 Some(reader)
             }
             Reading::Gauge { readers, .. } => take(readers, id),
@@ -98,8 +99,15 @@ impl Series {
     }
 }
 
-/// A counter's reader may not take anything back.
-pub(super) fn total(value: f64) -> f64 {
+/// What a reader says; NaN if it panics, so that one reader's bug takes no other series away.
+pub(super) fn read(reader: &Reader) -> f64 {
+    // It shares nothing with us that a panic could leave half done.
+    catch_unwind(AssertUnwindSafe(|| reader())).unwrap_or(f64::NAN)
+}
+
+/// What a counter's reader says, which may not take anything back.
+pub(super) fn read_total(reader: &Reader) -> f64 {
+    let value = read(reader);
     if value.is_finite() { value.max(0.0) } else { 0.0 }
 }
 

@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 
 use super::Options;
 use super::registry::{Family, OwnedLabels};
-use super::series::{Kind, Reading, Series, total};
+use super::series::{Kind, Reading, Series, read, read_total};
 use crate::Resource;
 
 /// The family of the resource.
@@ -53,11 +53,11 @@ pub(super) fn family(out: &mut String, name: &str, family: &Family) {
                 sample("", None, &cell.value().to_string());
             }
             Reading::Counter { cell, settled, readers } => {
-                let read: f64 = readers.iter().map(|(_, read)| total(read())).sum();
-                sample("", None, &number(cell.value() as f64 + settled + read));
+                let elsewhere: f64 = readers.iter().map(|(_, reader)| read_total(reader)).sum();
+                sample("", None, &number(cell.value() as f64 + settled + elsewhere));
             }
             Reading::Gauge { cell, readers } => match readers.last() {
-                Some((_, read)) => sample("", None, &number(read())),
+                Some((_, reader)) => sample("", None, &number(read(reader))),
                 None => sample("", None, &cell.value().to_string()),
             },
             Reading::Histogram(histogram) => {
