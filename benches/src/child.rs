@@ -1,10 +1,12 @@
 //! The collector under test as a child process, stopped by its id on every path.
 
 use std::{
+    collections::BTreeSet,
     fs::File,
     os::unix::process::ExitStatusExt,
     path::{Path, PathBuf},
     process::{Child, Command, ExitStatus, Stdio},
+    sync::{Mutex, MutexGuard, PoisonError},
     thread,
     time::{Duration, Instant},
 };
@@ -14,6 +16,7 @@ use nix::{
     sys::signal::{Signal, kill},
     unistd::Pid,
 };
+use tokio::signal::unix::{SignalKind, signal};
 
 /// How long a child may take to drain after SIGTERM.
 const STOP_LIMIT: Duration = Duration::from_secs(60);
@@ -43,6 +46,7 @@ impl Subject {
             .stderr(output)
             .spawn()
             .with_context(|| format!("can't start {program}"))?;
+        running().insert(child.id());
         Ok(Subject { child, log: log.to_path_buf(), started })
     }
 
@@ -114,5 +118,40 @@ impl Drop for Subject {
             drop(self.child.kill());
             drop(self.child.wait());
         }
+        running().remove(&self.child.id());
     }
+}
+
+/// Ids of the children that have not been reaped.
+fn running() -> MutexGuard<'static, BTreeSet<u32>> {
+    static RUNNING: Mutex<BTreeSet<u32>> = Mutex::new(BTreeSet::new());
+    RUNNING.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// From now on SIGINT and SIGTERM end this process's children before they end the process.
+pub(crate) fn end_children_on_signals() -> anyhow::Result<()> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    let (mut interrupt, mut terminate) = {
+        let _guard = runtime.enter();
+        (signal(SignalKind::interrupt())?, signal(SignalKind::terminate())?)
+    };
+    thread::Builder::new().name("signals".into()).spawn(move || {
+        runtime.block_on(async {
+            tokio::select! {
+                _ = interrupt.recv() => {}
+                _ = terminate.recv() => {}
+            }
+        });
+        let children = running();
+        for pid in children.iter().filter_map(|pid| i32::try_from(*pid).ok()) {
+            kill(Pid::from_raw(pid), Signal::SIGKILL).ok();
+        }
+        end(130)
+    })?;
+    Ok(())
+}
+
+#[expect(clippy::exit, reason = "the main thread may be anywhere; the children have been ended")]
+fn end(code: i32) -> ! {
+    std::process::exit(code)
 }

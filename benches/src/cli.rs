@@ -20,6 +20,8 @@ pub(crate) struct Cli {
 pub(crate) enum Command {
     /// Run a collector as a child process between a load generator and a sink.
     Pipeline(Box<PipelineOptions>),
+    /// Measure the data model's operations, in nanoseconds per span.
+    Micro(MicroOptions),
     /// Be the barest relay: what `pipeline --floor` runs as a child.
     Relay(RelayOptions),
 }
@@ -53,9 +55,18 @@ pub(crate) struct PipelineOptions {
     /// A few seconds, for continuous integration: fails only on a broken balance.
     #[arg(long)]
     pub(crate) short: bool,
-    /// Spans a second, or "full".
-    #[arg(long, default_value = "full")]
-    pub(crate) rate: Rate,
+    /// A sink that takes a tenth of what is offered, until it recovers after --duration.
+    #[arg(long, conflicts_with = "drain")]
+    pub(crate) overload: bool,
+    /// With --overload: fail when resident memory exceeds this.
+    #[arg(long, value_name = "MIB", requires = "overload")]
+    pub(crate) memory_bound: Option<u64>,
+    /// Stop the collector under load this many times; every acknowledged span must have been written.
+    #[arg(long, value_name = "RUNS", num_args = 0..=1, require_equals = true, default_missing_value = "5")]
+    pub(crate) drain: Option<u32>,
+    /// Spans a second, or "full"; full, with --overload 50,000, with --drain 100,000.
+    #[arg(long)]
+    pub(crate) rate: Option<Rate>,
     #[arg(long, default_value_t = 128)]
     pub(crate) spans_per_request: usize,
     /// Number of connections, or several to go through them.
@@ -69,7 +80,7 @@ pub(crate) struct PipelineOptions {
     pub(crate) load_threads: usize,
     #[arg(long, default_value = "none")]
     pub(crate) compression: Compression,
-    /// Seconds of load; 10, with --overload 300.
+    /// Seconds of load; 10, with --overload 300, with --drain 2.
     #[arg(long)]
     pub(crate) duration: Option<f64>,
     /// At most this many requests.
@@ -124,4 +135,14 @@ pub(crate) struct RelayOptions {
     /// HTTP/2 frame size offered to clients, in bytes.
     #[arg(long, default_value_t = 16_384)]
     pub(crate) frame: u32,
+}
+
+#[derive(Clone, Debug, Args)]
+pub(crate) struct MicroOptions {
+    /// Rounds, of which the median counts.
+    #[arg(long, default_value_t = 51)]
+    pub(crate) rounds: u32,
+    /// Write the results to this file as JSON.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) json: Option<PathBuf>,
 }

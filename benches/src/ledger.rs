@@ -70,11 +70,6 @@ impl Ledger {
         }
     }
 
-    /// How many distinct spans have arrived.
-    pub(crate) fn received(&self) -> u64 {
-        self.received.lock().unwrap_or_else(PoisonError::into_inner).ids.len
-    }
-
     /// The account as it stands now.
     pub(crate) fn balance(&self) -> Balance {
         let acknowledged = self.acknowledged.lock().unwrap_or_else(PoisonError::into_inner);

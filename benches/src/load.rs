@@ -16,7 +16,11 @@ use bytes::Bytes;
 use h2::client::SendRequest;
 use hdrhistogram::Histogram;
 use http::{HeaderValue, Request, header};
-use tokio::{net::TcpStream, task::JoinSet, time::sleep_until};
+use tokio::{
+    net::TcpStream,
+    task::JoinSet,
+    time::{sleep, sleep_until, timeout},
+};
 
 use crate::{grpc, ledger::Ledger, spans::Template};
 
@@ -80,6 +84,7 @@ pub(crate) fn run(plan: &Plan, ledger: &Arc<Ledger>, stop: &Stop) -> anyhow::Res
         start: Instant::now(),
         next_slot: AtomicU64::new(0),
         retries: Mutex::default(),
+        under_way: AtomicU64::new(0),
         stop: stop.clone(),
     });
     let threads = plan.threads.clamp(1, plan.connections.max(1));
@@ -111,17 +116,14 @@ pub(crate) fn first_answer(
     runtime.block_on(async {
         let connection = Connection::new(target);
         while Instant::now() < deadline {
-            if let Some(client) = connection.client().await {
-                let first = ledger.issue(1);
-                if let Ok(Answer { code: grpc::OK, .. }) =
-                    exchange(client, body(&template, first, false)?, false).await
-                {
-                    ledger.acknowledge(first, 1);
-                    return Ok(Instant::now());
-                }
-                connection.forget();
+            let first = ledger.issue(1);
+            if let Some(Answer { code: grpc::OK, .. }) =
+                connection.attempt(body(&template, first, false)?, false).await
+            {
+                ledger.acknowledge(first, 1);
+                return Ok(Instant::now());
             }
-            tokio::time::sleep(Duration::from_millis(1)).await;
+            sleep(Duration::from_millis(1)).await;
         }
         anyhow::bail!("no request was accepted within {limit:?}")
     })
@@ -162,6 +164,8 @@ struct Shared {
     start: Instant,
     next_slot: AtomicU64,
     retries: Mutex<VecDeque<Retry>>,
+    /// Requests whose answer is awaited: each may become a retry.
+    under_way: AtomicU64,
     stop: Stop,
 }
 
@@ -184,22 +188,12 @@ impl Shared {
         if self.stop.0.load(Relaxed) {
             return Work::Done;
         }
-        let over = now.duration_since(self.start) >= self.plan.duration;
-        if let Some(retry_for) = self.plan.retry_for {
-            let mut retries = self.retries.lock().unwrap_or_else(PoisonError::into_inner);
-            match retries.front().copied() {
-                Some(retry) if retry.due <= now => {
-                    retries.pop_front();
-                    return Work::Send { first: retry.first, intended: now };
-                }
-                Some(retry) if over && now < self.start + self.plan.duration + retry_for => {
-                    return Work::Wait(retry.due.min(now + Duration::from_millis(50)));
-                }
-                _ => {}
-            }
+        let end = self.start + self.plan.duration;
+        if now >= end {
+            return self.next_retry(now, end);
         }
         let slot = self.next_slot.fetch_add(1, Relaxed);
-        if over || slot >= self.plan.max_requests {
+        if slot >= self.plan.max_requests {
             return Work::Done;
         }
         let intended = match self.plan.rate {
@@ -208,10 +202,35 @@ impl Shared {
             }
             None => now,
         };
-        if intended >= self.start + self.plan.duration {
+        if intended >= end {
+            return if self.plan.retry_for.is_some() { Work::Wait(end) } else { Work::Done };
+        }
+        // Every other request is a retry, if one is due: retries are part of what is offered, not on top of it.
+        let retry = if slot % 2 == 1 { self.take_due(now) } else { None };
+        let first = retry.unwrap_or_else(|| self.ledger.issue(self.template.spans()));
+        Work::Send { first, intended }
+    }
+
+    /// After the load: what was refused before is sent again, as fast as it is answered.
+    fn next_retry(&self, now: Instant, end: Instant) -> Work {
+        let Some(retry_for) = self.plan.retry_for else { return Work::Done };
+        if now >= end + retry_for || (self.waiting() == 0 && self.under_way.load(Relaxed) == 0) {
             return Work::Done;
         }
-        Work::Send { first: self.ledger.issue(self.template.spans()), intended }
+        match self.take_due(now) {
+            Some(first) => Work::Send { first, intended: now },
+            None => Work::Wait(now + Duration::from_millis(50)),
+        }
+    }
+
+    fn waiting(&self) -> usize {
+        self.retries.lock().unwrap_or_else(PoisonError::into_inner).len()
+    }
+
+    fn take_due(&self, now: Instant) -> Option<u64> {
+        let mut retries = self.retries.lock().unwrap_or_else(PoisonError::into_inner);
+        let due = retries.front().is_some_and(|retry| retry.due <= now);
+        if due { retries.pop_front().map(|retry| retry.first) } else { None }
     }
 
     fn retry_later(&self, first: u64, delay: Duration) {
@@ -219,6 +238,31 @@ impl Shared {
         if self.plan.retry_for.is_some() && retries.len() < MAX_RETRIES_WAITING {
             retries.push_back(Retry { due: Instant::now() + delay, first });
         }
+    }
+}
+
+impl Shared {
+    /// Enters what came of a request; true when it was acknowledged.
+    fn settle(&self, outcome: &mut Outcome, first: u64, answer: Option<&Answer>) -> bool {
+        match answer {
+            None => {
+                outcome.failed += 1;
+                self.retry_later(first, Duration::from_millis(100));
+            }
+            Some(Answer { code: grpc::OK, rejected: 0, .. }) => {
+                self.ledger.acknowledge(first, self.template.spans());
+                outcome.acknowledged += self.template.spans();
+                return true;
+            }
+            Some(Answer { code: grpc::OK, rejected, .. }) => outcome.rejected += rejected,
+            Some(Answer { code, retry_delay, .. }) => {
+                let counts = outcome.refused.entry(*code).or_default();
+                counts[0] += 1;
+                counts[1] += u64::from(retry_delay.is_some());
+                self.retry_later(first, retry_delay.unwrap_or(Duration::from_secs(1)));
+            }
+        }
+        false
     }
 }
 
@@ -240,6 +284,7 @@ async fn drive(shared: Arc<Shared>, connections: usize) -> anyhow::Result<Outcom
 
 async fn work(shared: Arc<Shared>, connection: Arc<Connection>) -> anyhow::Result<Outcome> {
     let mut outcome = Outcome::new()?;
+    let gzip = shared.plan.gzip;
     loop {
         let (first, intended) = match shared.next(Instant::now()) {
             Work::Done => return Ok(outcome),
@@ -252,35 +297,16 @@ async fn work(shared: Arc<Shared>, connection: Arc<Connection>) -> anyhow::Resul
         if intended > Instant::now() {
             sleep_until(intended.into()).await;
         }
-        let Some(client) = connection.client().await else {
-            outcome.failed += 1;
-            shared.retry_later(first, Duration::from_millis(100));
-            tokio::time::sleep(Duration::from_millis(50)).await;
-            continue;
-        };
         outcome.sent += 1;
-        let gzip = shared.plan.gzip;
-        let exchange = exchange(client, body(&shared.template, first, gzip)?, gzip);
-        let answer = match tokio::time::timeout(REQUEST_TIMEOUT, exchange).await {
-            Ok(Ok(answer)) => answer,
-            _ => {
-                outcome.failed += 1;
-                connection.forget();
-                shared.retry_later(first, Duration::from_millis(100));
-                continue;
-            }
-        };
-        if answer.code == grpc::OK && answer.rejected == 0 {
-            shared.ledger.acknowledge(first, shared.template.spans());
-            outcome.acknowledged += shared.template.spans();
+        shared.under_way.fetch_add(1, Relaxed);
+        let answer = connection.attempt(body(&shared.template, first, gzip)?, gzip).await;
+        let acknowledged = shared.settle(&mut outcome, first, answer.as_ref());
+        shared.under_way.fetch_sub(1, Relaxed);
+        if acknowledged {
             outcome.latency.saturating_record(intended.elapsed().as_micros() as u64);
-        } else if answer.code == grpc::OK {
-            outcome.rejected += answer.rejected;
-        } else {
-            let counts = outcome.refused.entry(answer.code).or_default();
-            counts[0] += 1;
-            counts[1] += u64::from(answer.retry_delay.is_some());
-            shared.retry_later(first, answer.retry_delay.unwrap_or(Duration::from_secs(1)));
+        }
+        if answer.is_none() {
+            sleep(Duration::from_millis(50)).await;
         }
     }
 }
@@ -316,6 +342,18 @@ impl Connection {
 
     fn forget(&self) {
         self.client.lock().unwrap_or_else(PoisonError::into_inner).take();
+    }
+
+    /// Sends a request and waits for its answer; `None` when there was none in time.
+    async fn attempt(&self, body: Bytes, gzip: bool) -> Option<Answer> {
+        let attempt = async {
+            let answer = exchange(self.client().await?, body, gzip).await;
+            if answer.is_err() {
+                self.forget();
+            }
+            answer.ok()
+        };
+        timeout(REQUEST_TIMEOUT, attempt).await.ok().flatten()
     }
 
     /// A client that may send a request, or `None` when the collector can't be reached now.

@@ -2,10 +2,13 @@
 
 mod child;
 mod cli;
+mod drain;
 mod grpc;
 mod ledger;
 mod load;
 mod measure;
+mod micro;
+mod overload;
 mod pipeline;
 mod relay;
 mod report;
@@ -24,7 +27,11 @@ static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 fn main() -> anyhow::Result<()> {
     match Cli::parse().command {
-        Command::Pipeline(options) => pipeline::run(&options),
+        Command::Pipeline(options) => {
+            child::end_children_on_signals()?;
+            pipeline::run(&options)
+        }
+        Command::Micro(options) => micro::run(options.rounds, options.json.as_deref()),
         Command::Relay(options) => relay::run(&relay::Settings {
             listen: options.listen,
             upstream: options.upstream,

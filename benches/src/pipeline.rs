@@ -7,7 +7,7 @@ use serde_json::json;
 
 use crate::{
     cli::{Compression, PipelineOptions},
-    report,
+    drain, overload, report,
     run::{self, Load, Measured},
     scenario::Scenario,
     subject::Subject,
@@ -17,7 +17,24 @@ use crate::{
 pub(crate) fn run(options: &PipelineOptions) -> anyhow::Result<()> {
     let scenario = Scenario::read(&options.config)?;
     let subjects = subjects(options)?;
+    let json = options.json.as_deref();
+    if options.overload {
+        let mut load = first_load(options, 50_000.0, 300.0);
+        load.concurrency = load.concurrency.max(32);
+        let bound = options.memory_bound.map(|mebibytes| mebibytes << 20);
+        return overload::run(&subjects, &scenario, &load, bound, json);
+    }
+    if let Some(runs) = options.drain {
+        let seconds = if options.short { 0.5 } else { 2.0 };
+        return drain::run(&subjects, &scenario, &first_load(options, 100_000.0, seconds), runs, json);
+    }
     compare(options, &scenario, &subjects)
+}
+
+/// The load of a mode that has only one: `--rate` and `--duration` where given, otherwise these.
+fn first_load(options: &PipelineOptions, rate: f64, seconds: f64) -> Load {
+    let rate = options.rate.map_or(Some(rate), |rate| rate.0);
+    one_load(options, "", rate, options.spans_per_request, first_connections(options), seconds)
 }
 
 /// Alternate rounds of every subject under every load.
@@ -88,22 +105,10 @@ fn binary(options: &PipelineOptions) -> anyhow::Result<String> {
 
 /// The loads that the options ask for.
 fn loads(options: &PipelineOptions) -> Vec<Load> {
-    let seconds = options.duration.unwrap_or(if options.short { 2.0 } else { 10.0 });
-    let settle = if options.short { 0.3 } else { options.settle };
-    let one = |name: &str, rate: Option<f64>, spans: usize, connections: usize| Load {
-        name: name.into(),
-        rate,
-        spans_per_request: spans,
-        connections,
-        concurrency: options.concurrency,
-        threads: options.load_threads,
-        duration: Duration::from_secs_f64(seconds.clamp(0.1, 86_400.0)),
-        max_requests: options.requests,
-        gzip: options.compression == Compression::Gzip,
-        settle: Duration::from_secs_f64(settle.clamp(0.0, 600.0)),
-        sink_frame: options.sink_frame,
-    };
-    let first = options.connections.first().copied().unwrap_or(1);
+    let seconds = if options.short { 2.0 } else { 10.0 };
+    let one =
+        |name: &str, rate, spans, connections| one_load(options, name, rate, spans, connections, seconds);
+    let first = first_connections(options);
     if options.suite {
         return vec![
             one("full load, 128", None, 128, first),
@@ -111,7 +116,7 @@ fn loads(options: &PipelineOptions) -> Vec<Load> {
             one("40,000/s, 10", Some(40_000.0), 10, first),
         ];
     }
-    let rate = options.rate.0;
+    let rate = options.rate.and_then(|rate| rate.0);
     let spans = options.spans_per_request;
     let name = rate.map_or("full load".into(), |rate| format!("{rate:.0}/s"));
     options
@@ -119,4 +124,32 @@ fn loads(options: &PipelineOptions) -> Vec<Load> {
         .iter()
         .map(|connections| one(&format!("{name}, {spans}, {connections} conn."), rate, spans, *connections))
         .collect()
+}
+
+fn first_connections(options: &PipelineOptions) -> usize {
+    options.connections.first().copied().unwrap_or(1).max(1)
+}
+
+fn one_load(
+    options: &PipelineOptions,
+    name: &str,
+    rate: Option<f64>,
+    spans: usize,
+    connections: usize,
+    seconds: f64,
+) -> Load {
+    let settle = if options.short { 0.3 } else { options.settle };
+    Load {
+        name: name.into(),
+        rate,
+        spans_per_request: spans,
+        connections,
+        concurrency: options.concurrency.max(1),
+        threads: options.load_threads,
+        duration: Duration::from_secs_f64(options.duration.unwrap_or(seconds).clamp(0.1, 86_400.0)),
+        max_requests: options.requests,
+        gzip: options.compression == Compression::Gzip,
+        settle: Duration::from_secs_f64(settle.clamp(0.0, 600.0)),
+        sink_frame: options.sink_frame,
+    }
 }

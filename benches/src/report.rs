@@ -1,6 +1,6 @@
 //! Tables for people, JSON for programs.
 
-use std::{fmt::Write as _, io::Write as _, path::Path, time::Duration};
+use std::{io::Write as _, path::Path, time::Duration};
 
 use anyhow::Context;
 use serde_json::{Value, json};
@@ -32,15 +32,15 @@ pub(crate) fn say_run(run: &Measured) {
         run.load_cpu,
     );
     for (code, [count, advised]) in &run.outcome.refused {
-        drop(write!(line, "  refused {} {count} ({advised} with RetryInfo)", code_name(*code)));
+        line += &format!("  refused {} {count} ({advised} with RetryInfo)", code_name(*code));
     }
     if run.outcome.failed > 0 {
-        drop(write!(line, "  failed {}", run.outcome.failed));
+        line += &format!("  failed {}", run.outcome.failed);
     }
     if !run.balance_checked {
-        drop(write!(line, "  balance not checked"));
+        line += "  balance not checked";
     } else if !run.balanced() || balance.duplicates > 0 {
-        drop(write!(line, "  {balance:?} malformed {}", run.sink_counts[2]));
+        line += &format!("  {balance:?} malformed {}", run.sink_counts[2]);
     }
     say(&line);
 }

@@ -134,7 +134,7 @@ pub(crate) fn measure(subject: &Subject, scenario: &Scenario, load: &Load) -> an
     let outcome = load::run(&load.plan(&endpoints, None), &ledger, &load::Stop::default())?;
     child.expect_running()?;
     if scenario.output == Output::Sink {
-        wait_until_arrived(&ledger, DRAIN_LIMIT);
+        wait_until_arrived(&ledger, DRAIN_LIMIT, DRAIN_LIMIT / 2);
     } else {
         thread::sleep(Duration::from_millis(500));
     }
@@ -165,10 +165,20 @@ pub(crate) fn measure(subject: &Subject, scenario: &Scenario, load: &Load) -> an
     })
 }
 
-/// Waits until every acknowledged span has arrived, at most for `limit`.
-pub(crate) fn wait_until_arrived(ledger: &Ledger, limit: Duration) {
+/// Waits until every acknowledged span has arrived: at most for `limit`, and no longer than nothing has come
+/// for `quiet`.
+pub(crate) fn wait_until_arrived(ledger: &Ledger, limit: Duration, quiet: Duration) {
     let deadline = Instant::now() + limit;
-    while ledger.balance().missing > 0 && Instant::now() < deadline {
+    let mut seen = (ledger.balance().received, Instant::now());
+    loop {
+        let balance = ledger.balance();
+        let now = Instant::now();
+        if balance.received != seen.0 {
+            seen = (balance.received, now);
+        }
+        if balance.missing == 0 || now >= deadline || now - seen.1 >= quiet {
+            return;
+        }
         thread::sleep(Duration::from_millis(20));
     }
 }

@@ -159,7 +159,7 @@ fn span(index: usize, root: usize, kind: SpanKind, parent: Option<usize>, name: 
         start_time_unix_nano: 1,
         end_time_unix_nano: 2,
         attributes: attributes(index, kind),
-        status: (index % 37 == 0).then(|| Status { code: 2, message: "upstream timed out".into() }),
+        status: index.is_multiple_of(37).then(|| Status { code: 2, message: "upstream timed out".into() }),
         ..Span::default()
     }
 }
@@ -195,7 +195,7 @@ fn attributes(index: usize, kind: SpanKind) -> Vec<KeyValue> {
             text("basket.currency", "EUR"),
             int("basket.items", (index % 17) as i64),
             text("feature_flag.key", "new-pricing"),
-            boolean("basket.discounted", index % 2 == 0),
+            boolean("basket.discounted", index.is_multiple_of(2)),
         ],
     };
     specific.into_iter().chain(common).collect()

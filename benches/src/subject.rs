@@ -18,29 +18,44 @@ pub(crate) enum Subject {
     Floor(Floor),
 }
 
-/// A kind of relay, written `threads-stack`, for instance `multi-tonic` or `per-core-h2`.
+/// A kind of relay, written `threads-stack`, for instance `multi-tonic` or `per-core-h2`, with the HTTP/2 frame
+/// size that it offers to clients behind an `@` if that is not the default.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Floor {
     pub(crate) threads: Threads,
     pub(crate) stack: Stack,
+    pub(crate) frame: u32,
 }
+
+/// HTTP/2's default frame size, in bytes.
+const DEFAULT_FRAME: u32 = 16_384;
 
 impl FromStr for Floor {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, String> {
+        let (name, frame) = match text.split_once('@') {
+            None => (text, DEFAULT_FRAME),
+            Some((name, frame)) => (name, frame.parse().map_err(|_| "a frame size is a number of bytes")?),
+        };
         let all = Threads::value_variants().iter().flat_map(|threads| {
-            Stack::value_variants().iter().map(|stack| Floor { threads: *threads, stack: *stack })
+            Stack::value_variants().iter().map(move |stack| Floor { threads: *threads, stack: *stack, frame })
         });
-        let wanted = all.clone().find(|floor| floor.name() == text);
-        wanted
-            .ok_or_else(|| format!("one of {}", all.map(|floor| floor.name()).collect::<Vec<_>>().join(", ")))
+        let wanted = all.clone().find(|floor| floor.kind() == name);
+        wanted.ok_or_else(|| format!("one of {}", all.map(Floor::kind).collect::<Vec<_>>().join(", ")))
     }
 }
 
 impl Floor {
-    pub(crate) fn name(self) -> String {
+    fn kind(self) -> String {
         format!("{}-{}", value_name(&self.threads), value_name(&self.stack))
+    }
+
+    fn name(self) -> String {
+        match self.frame {
+            DEFAULT_FRAME => self.kind(),
+            frame => format!("{}@{frame}", self.kind()),
+        }
     }
 }
 
@@ -78,7 +93,22 @@ impl Subject {
                 format!("--upstream={}", endpoints.upstream),
                 format!("--relay-runtime={}", value_name(&floor.threads)),
                 format!("--relay-stack={}", value_name(&floor.stack)),
+                format!("--frame={}", floor.frame),
             ],
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn kinds_of_floors_are_read_as_they_are_written() {
+        for name in ["multi-tonic", "per-core-h2", "single-tonic-hyper", "single-hyper@1048576"] {
+            assert_eq!(name.parse::<Floor>().map(Floor::name), Ok(name.to_owned()));
+        }
+        assert!("tonic".parse::<Floor>().is_err());
+        assert!("multi-tonic@x".parse::<Floor>().is_err());
     }
 }

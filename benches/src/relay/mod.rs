@@ -5,21 +5,23 @@ mod bare;
 mod tonic;
 
 use std::{
+    io::Write,
     net::SocketAddr,
-    sync::{Arc, Mutex, PoisonError},
+    pin::pin,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
     thread,
     time::Duration,
 };
 
 use anyhow::Context;
-use bytes::Bytes;
+use bytes::{Bytes, BytesMut};
 use clap::ValueEnum;
 use tokio::{
     net::TcpStream,
     runtime::{Builder, Runtime},
     signal::unix::{SignalKind, signal},
-    sync::{Semaphore, mpsc, watch},
-    time::interval,
+    sync::{Notify, OwnedSemaphorePermit, Semaphore, mpsc, watch},
+    time::{interval, timeout},
 };
 
 use crate::grpc;
@@ -30,6 +32,10 @@ const JOINED_REQUESTS: usize = 64;
 const JOIN_TIME: Duration = Duration::from_millis(200);
 /// Messages under way to the upstream at a time; with these taken, receiving waits.
 const IN_FLIGHT: usize = 4;
+/// HTTP/2's default frame size, in bytes.
+const FRAME: usize = 16 << 10;
+/// How long the last messages may take after SIGTERM.
+const STOP_LIMIT: Duration = Duration::from_secs(10);
 
 /// How the relay's threads are organised.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -147,11 +153,7 @@ async fn serve(
         Stack::Hyper | Stack::TonicHyper => Upstream::Hyper(bare::connect(settings.upstream).await?),
         Stack::H2 => Upstream::H2(bare::connect_h2(settings.upstream).await?),
     };
-    let joiner = Arc::new(Joiner {
-        pending: Mutex::default(),
-        upstream,
-        in_flight: Arc::new(Semaphore::new(IN_FLIGHT)),
-    });
+    let joiner = Arc::new(Joiner::new(upstream));
     let flusher = tokio::spawn(flush_in_time(Arc::clone(&joiner)));
     match settings.stack {
         Stack::Tonic | Stack::TonicHyper => {
@@ -163,9 +165,7 @@ async fn serve(
         Stack::H2 => bare::serve_h2(settings, Arc::clone(&joiner), sockets, stopped).await,
     }
     flusher.abort();
-    joiner.flush().await;
-    let all = u32::try_from(IN_FLIGHT)?;
-    drop(tokio::time::timeout(Duration::from_secs(10), joiner.in_flight.acquire_many(all)).await);
+    drop(timeout(STOP_LIMIT, joiner.finish()).await);
     Ok(())
 }
 
@@ -173,7 +173,7 @@ async fn flush_in_time(joiner: Arc<Joiner>) {
     let mut ticks = interval(JOIN_TIME);
     loop {
         ticks.tick().await;
-        joiner.flush().await;
+        joiner.flush();
     }
 }
 
@@ -181,7 +181,10 @@ async fn flush_in_time(joiner: Arc<Joiner>) {
 struct Joiner {
     pending: Mutex<Pending>,
     upstream: Upstream,
+    /// One permit per message under way; taken and given back under the lock on `pending`, so that a full one
+    /// is never left without a sender.
     in_flight: Arc<Semaphore>,
+    space: Notify,
 }
 
 #[derive(Default)]
@@ -191,35 +194,78 @@ struct Pending {
 }
 
 impl Joiner {
+    fn new(upstream: Upstream) -> Self {
+        let in_flight = Arc::new(Semaphore::new(IN_FLIGHT));
+        Joiner { pending: Mutex::default(), upstream, in_flight, space: Notify::new() }
+    }
+
+    fn pending(&self) -> MutexGuard<'_, Pending> {
+        self.pending.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     /// Takes a request over, in one or more parts; waits when the upstream is behind.
     async fn take(self: &Arc<Self>, parts: impl IntoIterator<Item = Bytes>) {
-        let full = {
-            let mut pending = self.pending.lock().unwrap_or_else(PoisonError::into_inner);
-            pending.parts.extend(parts);
-            pending.requests += 1;
-            (pending.requests >= JOINED_REQUESTS).then(|| std::mem::take(&mut *pending))
-        };
-        if let Some(full) = full {
-            self.send(full.parts).await;
-        }
-    }
-
-    async fn flush(self: &Arc<Self>) {
-        let pending = std::mem::take(&mut *self.pending.lock().unwrap_or_else(PoisonError::into_inner));
-        if pending.requests > 0 {
-            self.send(pending.parts).await;
-        }
-    }
-
-    async fn send(self: &Arc<Self>, parts: Vec<Bytes>) {
-        let Ok(permit) = Arc::clone(&self.in_flight).acquire_owned().await else { return };
-        let joiner = Arc::clone(self);
-        tokio::spawn(async move {
-            if let Err(error) = joiner.upstream.send(parts).await {
-                drop(std::io::Write::write_fmt(&mut std::io::stderr(), format_args!("relay: {error:#}\n")));
+        loop {
+            // Enabled before the look, so that no space is missed in between.
+            let mut space = pin!(self.space.notified());
+            space.as_mut().enable();
+            {
+                let mut pending = self.pending();
+                if pending.requests < JOINED_REQUESTS {
+                    pending.parts.extend(parts);
+                    pending.requests += 1;
+                    if pending.requests == JOINED_REQUESTS {
+                        self.try_send(&mut pending);
+                    }
+                    return;
+                }
             }
-            drop(permit);
-        });
+            space.await;
+        }
+    }
+
+    fn flush(self: &Arc<Self>) {
+        let mut pending = self.pending();
+        if pending.requests > 0 {
+            self.try_send(&mut pending);
+        }
+    }
+
+    /// Sends what is pending if a permit is free; if not, the next message that arrives makes way for it.
+    fn try_send(self: &Arc<Self>, pending: &mut Pending) {
+        if let Ok(permit) = Arc::clone(&self.in_flight).try_acquire_owned() {
+            tokio::spawn(Arc::clone(self).send(std::mem::take(pending), permit));
+        }
+    }
+
+    async fn send(self: Arc<Self>, mut message: Pending, permit: OwnedSemaphorePermit) {
+        loop {
+            self.send_one(message).await;
+            let mut pending = self.pending();
+            if pending.requests < JOINED_REQUESTS {
+                drop(permit);
+                return;
+            }
+            message = std::mem::take(&mut *pending);
+            self.space.notify_waiters();
+        }
+    }
+
+    async fn send_one(&self, message: Pending) {
+        if let Err(error) = self.upstream.send(message.parts).await {
+            drop(writeln!(std::io::stderr(), "relay: {error:#}"));
+        }
+    }
+
+    /// Waits for what is under way, then sends what is left.
+    async fn finish(&self) {
+        let all = u32::try_from(IN_FLIGHT).unwrap_or(u32::MAX);
+        let permits = self.in_flight.acquire_many(all).await;
+        let rest = std::mem::take(&mut *self.pending());
+        if rest.requests > 0 {
+            self.send_one(rest).await;
+        }
+        drop(permits);
     }
 }
 
@@ -239,11 +285,31 @@ impl Upstream {
     }
 }
 
-/// The parts of a message behind its prefix.
-fn framed(mut parts: Vec<Bytes>) -> Vec<Bytes> {
+/// A message's prefix and parts, ready to be sent: large parts as they are, runs of small ones joined to the
+/// size of a frame. A frame of its own costs more than copying a few kilobytes.
+fn framed(parts: Vec<Bytes>) -> Vec<Bytes> {
     let length = parts.iter().map(Bytes::len).sum();
-    parts.insert(0, Bytes::copy_from_slice(&grpc::prefix(false, length)));
-    parts
+    let mut frames = Vec::with_capacity(parts.len() + 1);
+    let mut small = BytesMut::with_capacity(FRAME);
+    small.extend_from_slice(&grpc::prefix(false, length));
+    for part in parts {
+        if !small.is_empty() && small.len() + part.len() > FRAME {
+            frames.push(small.split().freeze());
+        }
+        if part.len() > FRAME / 2 {
+            if !small.is_empty() {
+                frames.push(small.split().freeze());
+            }
+            frames.push(part);
+        } else {
+            small.reserve(FRAME);
+            small.extend_from_slice(&part);
+        }
+    }
+    if !small.is_empty() {
+        frames.push(small.freeze());
+    }
+    frames
 }
 
 /// The next connection, or `None` once stopped.
@@ -260,4 +326,22 @@ async fn next_connection(
 /// Waits until the relay is told to stop.
 async fn stopping(stopped: &mut watch::Receiver<bool>) {
     drop(stopped.wait_for(|stopped| *stopped).await);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn small_parts_share_frames_and_large_ones_are_left_alone() {
+        let sizes = |parts: &[usize]| -> Vec<usize> {
+            let parts = parts.iter().map(|size| Bytes::from(vec![7; *size])).collect();
+            framed(parts).iter().map(Bytes::len).collect()
+        };
+        assert_eq!(sizes(&[]), [5]);
+        assert_eq!(sizes(&[100, 200]), [305]);
+        assert_eq!(sizes(&[FRAME, FRAME]), [5, FRAME, FRAME]);
+        assert_eq!(sizes(&[4096, 4096, 4096, 4096, 10]), [5 + 3 * 4096, 4106]);
+        assert_eq!(sizes(&[10, FRAME, 10]), [15, FRAME, 10]);
+    }
 }
