@@ -1,2 +1,225 @@
-#[test]
-fn placeholder() {}
+//! Delivery against a scripted destination, on a clock that the tests turn.
+
+use std::collections::VecDeque;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use component::{Accepted, Exporter};
+use config::Optional;
+use data::{Batch, Code, Refused, Signal, Verdict};
+use testkit::RunHarness;
+use testkit::generate::{batch, ids};
+use tokio::time::Instant;
+
+use crate::{QueueBatch, QueueSizer, Retry, SendingQueue, Settings, unit};
+
+/// What the destination does with a call.
+enum Answer {
+    Take,
+    Refuse(Refused),
+    TakeAllBut(u64),
+    /// Never answer.
+    Stall,
+    /// Refuse as too large whatever has more items than this, for ever.
+    AtMost(usize),
+}
+
+#[derive(Clone, Default)]
+struct Script {
+    answers: Arc<Mutex<VecDeque<Answer>>>,
+    calls: Arc<Mutex<Vec<(Duration, Vec<u64>)>>>,
+    started: Option<Instant>,
+    closed: Arc<Mutex<u32>>,
+}
+
+impl Script {
+    fn new(answers: impl IntoIterator<Item = Answer>) -> Self {
+        let answers = Arc::new(Mutex::new(answers.into_iter().collect()));
+        Self { answers, started: Some(Instant::now()), ..Self::default() }
+    }
+
+    fn calls(&self) -> Vec<Vec<u64>> {
+        self.calls.lock().unwrap().iter().map(|(_, ids)| ids.clone()).collect()
+    }
+
+    fn times(&self) -> Vec<f64> {
+        self.calls.lock().unwrap().iter().map(|(at, _)| at.as_secs_f64()).collect()
+    }
+}
+
+impl Exporter for Script {
+    async fn export(&self, batch: &Batch) -> Result<Accepted, Refused> {
+        let at = self.started.map(|started| started.elapsed()).unwrap_or_default();
+        self.calls.lock().unwrap().push((at, ids(batch)));
+        let answer = {
+            let mut answers = self.answers.lock().unwrap();
+            match answers.front() {
+                Some(Answer::AtMost(most)) if batch.items() > *most => {
+                    Some(Answer::Refuse(Refused::too_large("big")))
+                }
+                Some(Answer::AtMost(_)) => None,
+                _ => answers.pop_front(),
+            }
+        };
+        match answer {
+            None | Some(Answer::Take | Answer::AtMost(_)) => Ok(Accepted::default()),
+            Some(Answer::TakeAllBut(n)) => Ok(Accepted { rejected: Some((n, "not these".into())) }),
+            Some(Answer::Refuse(refused)) => Err(refused),
+            Some(Answer::Stall) => std::future::pending().await,
+        }
+    }
+
+    async fn close(&self) -> Result<(), component::BoxError> {
+        *self.closed.lock().unwrap() += 1;
+        Ok(())
+    }
+}
+
+fn waiting_clients() -> Settings {
+    Settings { sending_queue: Optional::None, ..exact() }
+}
+
+/// Retries without chance.
+fn exact() -> Settings {
+    let retry_on_failure = Retry { randomization_factor: 0.0, ..Retry::default() };
+    Settings { retry_on_failure, ..Settings::default() }
+}
+
+fn unavailable() -> Answer {
+    Answer::Refuse(Refused::retry("down"))
+}
+
+async fn node(script: &Script, settings: Settings) -> RunHarness {
+    let unit = unit(script.clone(), settings, 4);
+    RunHarness::start(&*unit, Signal::Traces).await.unwrap()
+}
+
+#[tokio::test(start_paused = true)]
+async fn retries_with_growing_waits_until_it_passes() {
+    let script = Script::new([unavailable(), unavailable(), Answer::Take]);
+    let node = node(&script, waiting_clients()).await;
+    let verdict = node.send(batch(Signal::Traces, 1, 3)).await;
+    assert_eq!(verdict.await, Verdict::Delivered);
+    assert_eq!(script.times(), [0.0, 5.0, 12.5]);
+    let statement = node.finish().await;
+    assert_eq!(statement.to_string(), "entered 3 = left 3");
+    assert_eq!(*script.closed.lock().unwrap(), 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_peers_hint_is_waited_for() {
+    let hint = Refused::retry_after(Duration::from_secs(60), Code::Unavailable, "busy");
+    let script = Script::new([Answer::Refuse(hint), Answer::Take]);
+    let node = node(&script, exact()).await;
+    node.send(batch(Signal::Traces, 1, 3)).await.await;
+    node.finish().await;
+    assert_eq!(script.times(), [0.0, 60.0]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn gives_up_when_the_time_is_used_up_and_says_so() {
+    let script = Script::new((0..100).map(|_| unavailable()));
+    let node = node(&script, waiting_clients()).await;
+    let verdict = node.send(batch(Signal::Traces, 1, 3)).await.await;
+    let Verdict::Refused(refused) = verdict else { panic!("{verdict:?}") };
+    assert_eq!(refused.message.as_ref(), "no more retries left: down");
+    let statement = node.finish().await;
+    assert_eq!(statement.refused, [("retries used up", 3)]);
+    assert!(script.times().last().unwrap() <= &300.0);
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_is_refused_for_good_is_not_sent_again() {
+    let refusal = Refused::permanent(Code::InvalidArgument, "bad data");
+    let script = Script::new([Answer::Refuse(refusal.clone())]);
+    let node = node(&script, waiting_clients()).await;
+    let verdict = node.send(batch(Signal::Traces, 1, 3)).await;
+    assert_eq!(verdict.await, Verdict::Refused(refusal));
+    let statement = node.finish().await;
+    assert_eq!(statement.refused, [("refused by the peer", 3)]);
+    assert_eq!(script.calls().len(), 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_is_too_large_is_sent_in_pieces() {
+    let script = Script::new([Answer::AtMost(3)]);
+    let node = node(&script, waiting_clients()).await;
+    assert_eq!(node.send(batch(Signal::Traces, 1, 10)).await.await, Verdict::Delivered);
+    node.finish().await;
+    let taken: Vec<Vec<u64>> = script.calls().into_iter().filter(|ids| ids.len() <= 3).collect();
+    assert_eq!(taken.concat(), (1..=10).collect::<Vec<_>>(), "each item once and in order");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_single_item_that_is_too_large_is_refused_alone() {
+    let script = Script::new([Answer::AtMost(0)]);
+    let node = node(&script, waiting_clients()).await;
+    let verdict = node.send(batch(Signal::Traces, 1, 2)).await.await;
+    assert!(matches!(verdict, Verdict::Refused(ref refused) if !refused.is_retryable()), "{verdict:?}");
+    let statement = node.finish().await;
+    assert_eq!(statement.refused, [("too large", 2)]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_partial_success_is_in_the_books_and_in_the_verdict() {
+    let script = Script::new([Answer::TakeAllBut(2)]);
+    let node = node(&script, waiting_clients()).await;
+    let verdict = node.send(batch(Signal::Traces, 1, 5)).await.await;
+    assert_eq!(verdict, Verdict::Partly { rejected: 2, message: "not these".into() });
+    let statement = node.finish().await;
+    assert_eq!(statement.to_string(), "entered 5 = left 3 + refused{refused in part by the peer} 2");
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_attempt_that_stalls_is_cut_off_and_repeated() {
+    let script = Script::new([Answer::Stall, Answer::Take]);
+    let node = node(&script, exact()).await;
+    node.send(batch(Signal::Traces, 1, 1)).await.await;
+    node.finish().await;
+    assert_eq!(script.times(), [0.0, 10.0], "five seconds of timeout, five of waiting");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_queue_answers_at_once_and_waits_for_the_result_if_told_to() {
+    let script = Script::new([unavailable(), unavailable()]);
+    let queued = node(&script, exact()).await;
+    let verdict = queued.send(batch(Signal::Traces, 1, 3)).await;
+    assert!(matches!(verdict.try_take(), Some(Verdict::TakenOver { .. })));
+    queued.finish().await;
+
+    let script = Script::new([unavailable()]);
+    let queue = SendingQueue { wait_for_result: true, ..SendingQueue::default() };
+    let waiting = node(&script, Settings { sending_queue: Optional::Some(queue), ..exact() }).await;
+    let verdict = waiting.send(batch(Signal::Traces, 1, 3)).await;
+    assert_eq!(verdict.try_take(), None);
+    assert_eq!(verdict.await, Verdict::Delivered);
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_queue_joins_and_cuts() {
+    let joining =
+        QueueBatch { min_size: 10, max_size: 10, sizer: Some(QueueSizer::Items), ..QueueBatch::default() };
+    let queue = SendingQueue { batch: Optional::Some(joining), num_consumers: 1, ..SendingQueue::default() };
+    let script = Script::new([]);
+    let node = node(&script, Settings { sending_queue: Optional::Some(queue), ..exact() }).await;
+    for first in [1, 5, 9, 13] {
+        node.send(batch(Signal::Traces, first, 4)).await.await;
+    }
+    tokio::time::sleep(Duration::from_secs(1)).await;
+    assert_eq!(script.calls().iter().map(Vec::len).collect::<Vec<_>>(), [10, 6]);
+    let statement = node.finish().await;
+    assert_eq!(statement.to_string(), "entered 16 = left 16");
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_is_left_when_time_is_up_is_in_the_books() {
+    let script = Script::new((0..100).map(|_| Answer::Stall));
+    let queue = SendingQueue { num_consumers: 1, ..SendingQueue::default() };
+    let node = node(&script, Settings { sending_queue: Optional::Some(queue), ..exact() }).await;
+    for first in 1..=5 {
+        node.send(batch(Signal::Traces, first, 1)).await.await;
+    }
+    node.stopping.cancel();
+    let statement = node.finish().await;
+    assert_eq!(statement.refused, [("shutdown", 5)]);
+}

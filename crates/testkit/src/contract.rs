@@ -1,0 +1,124 @@
+//! What every component promises, as functions for their tests to call.
+
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+use component::{Carries, ExporterUnit, Kind, Processor, Spec, Stage};
+use config::{Diagnostics, Node, Sources, Value};
+use data::{Signal, Verdict};
+
+use crate::generate::{batch, ids};
+use crate::harness::{Harness, RunHarness, build_cx};
+
+/// The type is named as the Collector names types, its settings are documented, and `defaults_build` tells
+/// whether an empty body is a complete configuration; if not, it must be refused with a reason.
+pub fn spec(spec: &Spec, defaults_build: bool) {
+    let snake = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_';
+    assert!(spec.name.chars().all(snake), "{} is not in snake case", spec.name);
+    assert!(
+        !spec.summary.is_empty() && !spec.summary.ends_with('.'),
+        "the summary is one line, no full stop"
+    );
+    for row in spec.reference() {
+        assert!(!row.doc.is_empty(), "{} has no line of documentation", row.name);
+    }
+    let mut diagnostics = Diagnostics::new(Sources::default());
+    let plan = spec.parse(&Node::new(Value::Null), &mut diagnostics, "under_test");
+    let built = plan.map(|plan| plan.build(&build_cx()));
+    match (defaults_build, built) {
+        (true, Some(Ok(stage))) => assert_eq!(kind_of(&stage), fitting(spec.kind)),
+        (true, Some(Err(error))) => panic!("an empty body does not build: {error}"),
+        (true, None) => panic!("an empty body is refused: {diagnostics:?}"),
+        (false, Some(Ok(_))) => panic!("an empty body is taken, although something is required"),
+        (false, Some(Err(_))) => {}
+        (false, None) => assert!(diagnostics.has_errors(), "refused without a reason"),
+    }
+}
+
+/// A processor (or connector) accounts for every item: what went in came out, was discarded or refused by the
+/// end, every ticket was answered, and the books agreed after each call.
+pub fn processor<P: Processor>(make: impl Fn() -> P, carries: Carries) {
+    for signal in Signal::ALL.into_iter().filter(|signal| carries.takes(*signal)) {
+        every_item_is_accounted_for(make(), signal);
+        nothing_comes_of_nothing(make(), signal);
+        built_then_dropped(make());
+    }
+}
+
+/// An exporter settles everything that it is given, in order of its life: ready, batches, end of input.
+pub async fn exporter(unit: &dyn ExporterUnit, signal: Signal) {
+    let node = RunHarness::start(unit, signal).await.expect("it starts");
+    let mut verdicts = Vec::new();
+    for (first, count) in [(1, 1), (2, 0), (10, 500), (1000, 1)] {
+        verdicts.push(node.send(batch(signal, first, count)).await);
+    }
+    let statement = node.finish().await;
+    assert_eq!(statement.inside(), 0, "everything is settled at the end: {statement}");
+    assert_eq!(statement.entered, 502);
+    for verdict in verdicts {
+        let verdict = verdict.try_take().expect("every ticket is answered");
+        assert!(verdict.is_ok(), "{verdict:?}");
+    }
+}
+
+fn every_item_is_accounted_for(processor: impl Processor, signal: Signal) {
+    let mut harness = Harness::new(processor);
+    let (mut out, mut verdicts) = (Vec::new(), Vec::new());
+    let (mut next, mut entered) = (1, 0);
+    for count in [1, 10, 3000, 7, 10_000] {
+        let (sent, verdict) = harness.send_awaited(batch(signal, next, count));
+        out.extend(sent);
+        verdicts.push(verdict);
+        out.extend(harness.advance(Duration::from_millis(30)));
+        next += count as u64;
+        entered += count as u64;
+    }
+    out.extend(harness.advance(Duration::from_secs(1)));
+    out.extend(harness.drain());
+    assert_eq!(harness.held(), 0, "nothing is held after the drain");
+    let statement = harness.statement();
+    assert_eq!(statement.entered, entered);
+    let same_signal = out.iter().all(|batch| batch.signal() == signal);
+    if same_signal && statement.created == 0 {
+        let seen: Vec<u64> = out.iter().flat_map(ids).collect();
+        let distinct: BTreeSet<u64> = seen.iter().copied().collect();
+        assert_eq!(seen.len(), distinct.len(), "an item came out twice");
+        assert_eq!(seen.len() as u64, statement.left, "the counts and the contents of what came out differ");
+        assert!(distinct.iter().all(|id| (1..next).contains(id)), "an item came out that never went in");
+    }
+    out.into_iter().for_each(data::Batch::delivered);
+    for verdict in verdicts {
+        let verdict = verdict.try_take().expect("every ticket is answered");
+        assert!(matches!(verdict, Verdict::Delivered | Verdict::TakenOver { .. }), "{verdict:?}");
+    }
+    assert_eq!(harness.budget().held(), 0, "memory is given back");
+}
+
+fn nothing_comes_of_nothing(processor: impl Processor, signal: Signal) {
+    let mut harness = Harness::new(processor);
+    let mut out = harness.advance(Duration::from_secs(10));
+    out.extend(harness.send(batch(signal, 1, 0)));
+    out.extend(harness.drain());
+    assert_eq!(out.iter().map(data::Batch::items).sum::<usize>(), 0);
+    out.into_iter().for_each(data::Batch::delivered);
+}
+
+fn built_then_dropped(processor: impl Processor) {
+    drop(Harness::new(processor));
+}
+
+const fn kind_of(stage: &Stage) -> Kind {
+    match stage {
+        Stage::Receiver(_) => Kind::Receiver,
+        Stage::Processor(_) => Kind::Processor,
+        Stage::Exporter(_) => Kind::Exporter,
+        Stage::Extension(_) => Kind::Extension,
+    }
+}
+
+const fn fitting(kind: Kind) -> Kind {
+    match kind {
+        Kind::Connector => Kind::Processor,
+        other => other,
+    }
+}
