@@ -16,6 +16,9 @@ use crate::source::Span;
 use crate::telemetry::Telemetry;
 use crate::tree::{Node, Value};
 
+/// Most pipelines in one configuration.
+pub const MAX_PIPELINES: usize = 1_000;
+
 /// What a component does in the graph; each has its own section of the file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Kind {
@@ -335,6 +338,12 @@ impl Section for PipelineBody {
     }
 
     fn check(&self, checks: &mut Checks) {
+        if self.receivers.is_empty() {
+            checks.at("receivers", "the pipeline must have at least one receiver");
+        }
+        if self.exporters.is_empty() {
+            checks.at("exporters", "the pipeline must have at least one exporter");
+        }
         for reference in &self.best_effort {
             if !self.exporters.iter().any(|exporter| exporter.id == reference.id) {
                 checks.at(
@@ -366,6 +375,9 @@ impl Setting for Vec<Pipeline> {
             _ => return reader.expected(node, "a map of pipelines"),
         };
         for (key, node) in entries {
+            if self.len() >= MAX_PIPELINES {
+                return reader.error(key.span, format!("more than {MAX_PIPELINES} pipelines"));
+            }
             let id = match key.text.parse::<PipelineId>() {
                 Ok(id) => id,
                 Err(error) => {

@@ -5,6 +5,7 @@
 //! The configuration language is that of the OpenTelemetry Collector.
 
 mod collections;
+mod connectors;
 mod diagnostics;
 pub mod document;
 pub mod duration;

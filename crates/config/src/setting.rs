@@ -179,6 +179,9 @@ macro_rules! integers {
                 let Some(value) = whole_number(node, reader) else { return };
                 match <$integer>::try_from(value) {
                     Ok(value) => *self = value,
+                    Err(_) if value < 0 && <$integer>::MIN == 0 => {
+                        reader.error(node.span, format!("must not be negative, found {value}"));
+                    }
                     Err(_) => {
                         let (least, most) = (<$integer>::MIN, <$integer>::MAX);
                         reader.error(node.span, format!("{value} is not between {least} and {most}"));

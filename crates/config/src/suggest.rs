@@ -16,6 +16,11 @@ pub(crate) fn list<'a>(words: impl IntoIterator<Item = &'a str>) -> String {
     words.into_iter().map(|word| format!("`{word}`")).collect::<Vec<_>>().join(", ")
 }
 
+/// The article of a kind of component.
+pub(crate) fn article(kind: &str) -> &'static str {
+    if kind.starts_with('e') { "an" } else { "a" }
+}
+
 /// `batchSize`, `batch-size` and `batch_size` are the same word in different houses.
 fn normal(word: &str) -> String {
     word.chars().filter(|c| c.is_alphanumeric()).flat_map(char::to_lowercase).collect()

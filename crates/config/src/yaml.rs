@@ -16,6 +16,8 @@ pub const MAX_BYTES: usize = 4 << 20;
 pub const MAX_DEPTH: usize = 64;
 /// Most values in one text, with every use of an alias counted in full.
 pub const MAX_NODES: usize = 200_000;
+/// Most keys in one map.
+pub const MAX_KEYS: usize = 10_000;
 
 /// Reads one document. None after an error, which is then among the diagnostics; an empty text is null.
 pub fn parse(text: &str, source: SourceId, diagnostics: &mut Diagnostics) -> Option<Node> {
@@ -173,6 +175,9 @@ impl<'t> Builder<'t, '_> {
             let (event, span) = self.next()?;
             let (text, plain) = match event {
                 Event::MappingEnd => return Ok(collection(Value::Map(map.finish()), start, span)),
+                _ if map.entries.len() + map.merged.len() >= MAX_KEYS => {
+                    return Err(self.error(span, format!("more than {MAX_KEYS} keys in one map")));
+                }
                 Event::Scalar(text, style, _, _) => (text.into_owned(), style == ScalarStyle::Plain),
                 Event::Alias(anchor) => (self.alias_as_key(anchor, span)?, false),
                 _ => return Err(self.error(span, "a key must be plain text")),
@@ -205,17 +210,18 @@ impl<'t> Builder<'t, '_> {
 
     /// `<<: *a` or `<<: [*a, *b]`: entries that hold unless the map itself, or an earlier one, has the key.
     fn merge(&mut self, map: &mut Mapping, node: Node, key: Span) -> Fallible<()> {
-        match node.value {
-            Value::Map(entries) => map.merged.extend(entries),
-            Value::Seq(items) => {
-                for item in items {
-                    let Value::Map(entries) = item.value else {
-                        return Err(self.error(item.span, "only maps can be merged with `<<`"));
-                    };
-                    map.merged.extend(entries);
-                }
+        let maps = match node.value {
+            Value::Seq(items) => items,
+            _ => vec![node],
+        };
+        for merged in maps {
+            let Value::Map(entries) = merged.value else {
+                return Err(self.error(key, "only maps can be merged with `<<`"));
+            };
+            map.merged.extend(entries);
+            if map.entries.len() + map.merged.len() > MAX_KEYS {
+                return Err(self.error(key, format!("more than {MAX_KEYS} keys in one map")));
             }
-            _ => return Err(self.error(key, "only maps can be merged with `<<`")),
         }
         Ok(())
     }
