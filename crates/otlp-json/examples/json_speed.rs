@@ -4,12 +4,12 @@
 use std::hint::black_box;
 use std::time::Instant;
 
+use collimator_otlp_json::{Limits, read, write};
 use opentelemetry_proto::tonic::collector::trace::v1::ExportTraceServiceRequest;
 use opentelemetry_proto::tonic::common::v1::{AnyValue, InstrumentationScope, KeyValue, any_value::Value};
 use opentelemetry_proto::tonic::resource::v1::Resource;
 use opentelemetry_proto::tonic::trace::v1::{ResourceSpans, ScopeSpans, Span, Status};
 use otlp::schema::TRACES;
-use collimator_otlp_json::{Limits, read, write};
 use prost::Message as _;
 
 const SPANS: u64 = 1024;

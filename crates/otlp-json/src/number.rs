@@ -74,8 +74,10 @@ fn scaled_integer(negative: bool, text: &[u8], kind: &'static str) -> Result<Int
     };
     // The value is the significant digits without their last zeros, times ten to the `scale`.
     let as_scale = |len: usize| i64::try_from(len).unwrap_or(i64::MAX);
-    let scale = exponent_value(exponent).saturating_sub(as_scale(decimals.len())).saturating_add(as_scale(zeros));
-    let scale = u32::try_from(scale).map_err(|_| if scale < 0 { Reason::Fraction } else { Reason::Range(kind) })?;
+    let scale =
+        exponent_value(exponent).saturating_sub(as_scale(decimals.len())).saturating_add(as_scale(zeros));
+    let scale =
+        u32::try_from(scale).map_err(|_| if scale < 0 { Reason::Fraction } else { Reason::Range(kind) })?;
     significant()
         .take(count - zeros)
         .try_fold(0u64, |value, digit| value.checked_mul(10)?.checked_add(u64::from(digit & 15)))
@@ -92,7 +94,8 @@ fn last_zeros(digits: &[u8]) -> usize {
 fn exponent_value(text: &[u8]) -> i64 {
     let negative = text.get(1) == Some(&b'-');
     let digits = text.iter().filter(|byte| byte.is_ascii_digit());
-    let value = digits.fold(0i64, |value, digit| (value * 10 + i64::from(digit & 15)).min(i64::from(u32::MAX) << 8));
+    let value =
+        digits.fold(0i64, |value, digit| (value * 10 + i64::from(digit & 15)).min(i64::from(u32::MAX) << 8));
     if negative { -value } else { value }
 }
 
@@ -145,14 +148,18 @@ mod tests {
         check("1e-999999999999999999999", Err(Reason::Fraction));
         check("5.5", Err(Reason::Fraction));
         check("15e-1", Err(Reason::Fraction));
-        for text in ["", "-", "--5", "+5", "05", "5.", ".5", "1e", "1e+", "0x10", " 5", "5 ", "NaN", "1_000", "٣"] {
+        for text in
+            ["", "-", "--5", "+5", "05", "5.", ".5", "1e", "1e+", "0x10", " 5", "5 ", "NaN", "1_000", "٣"]
+        {
             check(text, Err(Reason::Number));
         }
     }
 
     #[test]
     fn doubles_follow_the_grammar() {
-        for (text, expected) in [("0", 0.0), ("-1.5", -1.5), ("1e3", 1000.0), ("1e-400", 0.0), ("2.5E+2", 250.0)] {
+        for (text, expected) in
+            [("0", 0.0), ("-1.5", -1.5), ("1e3", 1000.0), ("1e-400", 0.0), ("2.5E+2", 250.0)]
+        {
             assert_eq!(double(text.as_bytes()), Ok(expected), "{text}");
         }
         assert_eq!(double(b"1e400"), Err(Reason::Range("double")));

@@ -304,9 +304,9 @@ impl Reader<'_> {
             }
             Kind::Int64 => self.signed(i64::MIN, i64::MAX, "int64")?.map(varint),
             Kind::Sint64 => self.signed(i64::MIN, i64::MAX, "sint64")?.map(zigzag),
-            Kind::Sfixed64 => {
-                self.signed(i64::MIN, i64::MAX, "sfixed64")?.map(|value| Scalar::Fixed64(value.cast_unsigned()))
-            }
+            Kind::Sfixed64 => self
+                .signed(i64::MIN, i64::MAX, "sfixed64")?
+                .map(|value| Scalar::Fixed64(value.cast_unsigned())),
             Kind::Uint32 => self.unsigned(u32::MAX.into(), "uint32")?.map(Scalar::Varint),
             Kind::Fixed32 => {
                 self.unsigned(u32::MAX.into(), "fixed32")?.map(|value| Scalar::Fixed32(value as u32))

@@ -146,7 +146,8 @@ impl<'a> Scanner<'a> {
         let rest = self.json.get(self.at..).unwrap_or_default();
         let len = number_len(rest).ok_or_else(|| Fault::new(Reason::Number, self.at))?;
         let (number, rest) = rest.split_at(len);
-        if rest.first().is_some_and(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'+' | b'-')) {
+        if rest.first().is_some_and(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'+' | b'-'))
+        {
             return Err(Fault::new(Reason::Number, self.at));
         }
         self.at += len;

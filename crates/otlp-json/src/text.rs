@@ -256,7 +256,9 @@ mod tests {
     fn ids_and_bytes() {
         assert_eq!(text(|out| push_hex(out, &[0x5b, 0x8e, 0xff, 0x00])), "\"5b8eff00\"");
         assert_eq!(text(|out| push_hex(out, &[0xa9; 16])), format!("\"{}\"", "a9".repeat(16)));
-        for (bytes, expected) in [("", ""), ("h", "aA=="), ("hi", "aGk="), ("hi!", "aGkh"), ("\u{3ff}?", "z78/")] {
+        for (bytes, expected) in
+            [("", ""), ("h", "aA=="), ("hi", "aGk="), ("hi!", "aGkh"), ("\u{3ff}?", "z78/")]
+        {
             assert_eq!(text(|out| push_base64(out, bytes.as_bytes())), format!("\"{expected}\""));
         }
     }

@@ -197,9 +197,10 @@ impl Builder {
         }
     }
 
-    /// The finished bytes.
+    /// The finished bytes, without room to spare: whoever keeps them pays for their capacity.
     pub(crate) fn finish(mut self) -> Vec<u8> {
         if self.wide.is_empty() {
+            self.bytes.shrink_to_fit();
             return self.bytes;
         }
         self.wide.sort_unstable();

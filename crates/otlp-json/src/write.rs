@@ -4,9 +4,7 @@ use bytes::Bytes;
 use otlp::schema::{Kind, Label, Message};
 
 use crate::plan::{Entry, Plan, Plans, SLOTS, with_plan};
-use crate::text::{
-    push_base64, push_double, push_hex, push_key, push_signed, push_string, push_unsigned,
-};
+use crate::text::{push_base64, push_double, push_hex, push_key, push_signed, push_string, push_unsigned};
 use crate::wire::{Fields, Value};
 
 /// How deep messages are written. Far more than the wire's own check lets in; a bound for the stack only.
@@ -362,7 +360,9 @@ fn is_zero(kind: Kind, value: Value<'_>) -> bool {
     match (kind, value) {
         (Kind::Double, Value::Fixed64(bits)) => f64::from_bits(bits) == 0.0,
         (Kind::TraceId | Kind::SpanId, Value::Bytes(id)) => id.iter().all(|byte| *byte == 0),
-        (Kind::Int32 | Kind::Uint32 | Kind::Sint32 | Kind::Enum(_), Value::Varint(value)) => value as u32 == 0,
+        (Kind::Int32 | Kind::Uint32 | Kind::Sint32 | Kind::Enum(_), Value::Varint(value)) => {
+            value as u32 == 0
+        }
         (_, Value::Varint(value) | Value::Fixed64(value)) => value == 0,
         (_, Value::Fixed32(value)) => value == 0,
         (_, Value::Bytes(bytes)) => bytes.is_empty(),

@@ -1,5 +1,7 @@
 //! Both directions against prost, on random messages.
 
+#![allow(clippy::unwrap_used, reason = "a test may panic")]
+
 mod support;
 
 use bytes::Bytes;

@@ -1,5 +1,7 @@
 //! The writer, rule by rule. Expected texts follow the reference implementation's marshaller.
 
+#![allow(clippy::unwrap_used, reason = "a test may panic")]
+
 use collimator_otlp_json::{write, write_parts};
 use opentelemetry_proto::tonic::collector::logs::v1::ExportLogsServiceRequest;
 use opentelemetry_proto::tonic::collector::metrics::v1::ExportMetricsServiceRequest;
@@ -20,7 +22,6 @@ use opentelemetry_proto::tonic::resource::v1::Resource;
 use opentelemetry_proto::tonic::trace::v1::span::{Event, Link};
 use opentelemetry_proto::tonic::trace::v1::{ResourceSpans, ScopeSpans, Span, Status};
 use otlp::schema::{self, LOGS, METRICS, Message, TRACES};
-use prost::Message as _;
 
 #[track_caller]
 fn check(message: &'static Message, wire: &[u8], expected: &str) {
@@ -63,8 +64,14 @@ fn a_full_span_is_written_as_the_file_exporter_writes_it() {
         attributes: vec![
             key_value("d", Value::DoubleValue(1.5)),
             key_value("di", Value::DoubleValue(3.0)),
-            key_value("arr", Value::ArrayValue(ArrayValue { values: vec![any(text("x")), any(Value::IntValue(1))] })),
-            key_value("m", Value::KvlistValue(KeyValueList { values: vec![key_value("k", Value::BoolValue(false))] })),
+            key_value(
+                "arr",
+                Value::ArrayValue(ArrayValue { values: vec![any(text("x")), any(Value::IntValue(1))] }),
+            ),
+            key_value(
+                "m",
+                Value::KvlistValue(KeyValueList { values: vec![key_value("k", Value::BoolValue(false))] }),
+            ),
             key_value("b", Value::BytesValue(b"hi".to_vec())),
             KeyValue { key: "e".into(), value: Some(AnyValue { value: None }), key_strindex: 0 },
         ],
@@ -227,7 +234,8 @@ fn every_kind_of_metric() {
         Metric::default(),
     ];
     let scope_metrics = ScopeMetrics { metrics, ..ScopeMetrics::default() };
-    let resource_metrics = ResourceMetrics { scope_metrics: vec![scope_metrics], ..ResourceMetrics::default() };
+    let resource_metrics =
+        ResourceMetrics { scope_metrics: vec![scope_metrics], ..ResourceMetrics::default() };
     check_prost(
         &METRICS,
         &ExportMetricsServiceRequest { resource_metrics: vec![resource_metrics] },
@@ -260,7 +268,11 @@ fn absent_and_zero() {
     check(&TRACES, &[0x0a, 0x00], r#"{"resourceSpans":[{"resource":{}}]}"#);
     check(&schema::SCOPE_SPANS, &[], r#"{"scope":{}}"#);
     check_prost(&schema::SPAN, &Span::default(), r#"{"status":{}}"#);
-    check_prost(&schema::SPAN, &Span { kind: -1, flags: u32::MAX, ..Span::default() }, r#"{"flags":4294967295,"kind":-1,"status":{}}"#);
+    check_prost(
+        &schema::SPAN,
+        &Span { kind: -1, flags: u32::MAX, ..Span::default() },
+        r#"{"flags":4294967295,"kind":-1,"status":{}}"#,
+    );
     check_prost(&schema::KEY_VALUE, &KeyValue::default(), r#"{"value":{}}"#);
     let zeros = Span { trace_id: vec![0; 16], span_id: vec![0; 8], ..Span::default() };
     check_prost(&schema::SPAN, &zeros, r#"{"status":{}}"#);
@@ -283,7 +295,8 @@ fn values() {
     check(Value::ArrayValue(ArrayValue::default()), r#"{"arrayValue":{}}"#);
     check(Value::KvlistValue(KeyValueList::default()), r#"{"kvlistValue":{}}"#);
     check(Value::StringValueStrindex(0), r#"{"stringValueStrindex":0}"#);
-    let entity = EntityRef { r#type: "host".into(), id_keys: vec![String::new(), "a".into()], ..EntityRef::default() };
+    let entity =
+        EntityRef { r#type: "host".into(), id_keys: vec![String::new(), "a".into()], ..EntityRef::default() };
     check_prost(&schema::ENTITY_REF, &entity, r#"{"type":"host","idKeys":["","a"]}"#);
 }
 
@@ -311,7 +324,11 @@ fn odd_but_legal_encodings() {
         r#"{"sum":1.5,"bucketCounts":["1","2"],"explicitBounds":[1.5,2]}"#,
     );
     // An unknown field, a known one of the wrong wire type, a group.
-    check(&schema::STATUS, &[0xfa, 0x07, 0x01, 0x00, 0x10, 0x05, 0x1b, 0x08, 0x01, 0x1c, 0x18, 0x01], r#"{"code":1}"#);
+    check(
+        &schema::STATUS,
+        &[0xfa, 0x07, 0x01, 0x00, 0x10, 0x05, 0x1b, 0x08, 0x01, 0x1c, 0x18, 0x01],
+        r#"{"code":1}"#,
+    );
     // Varints longer than they need to be, 32-bit values with high bits.
     check(&schema::STATUS, &[0x18, 0x82, 0x80, 0x00], r#"{"code":2}"#);
     check(&schema::RESOURCE, &[0x10, 0x81, 0x80, 0x80, 0x80, 0x10], r#"{"droppedAttributesCount":1}"#);
