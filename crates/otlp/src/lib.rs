@@ -11,11 +11,11 @@ mod text;
 pub mod view;
 pub mod wire;
 
-#[doc(hidden)]
-pub use check::check_plainly;
 pub use check::{
     Admitted, Checked, Fault, InvalidUtf8, Limits, Malformed, Normalised, Policy, admit, check, normalise,
 };
+#[doc(hidden)]
+pub use check::{check_fast, check_plainly};
 pub use shape::count;
 pub use signal::Signal;
 pub use split::{Piece, chunk_items, compact, split_bytes, split_items};

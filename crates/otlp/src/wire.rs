@@ -405,11 +405,18 @@ fn set_len(out: &mut Vec<u8>, at: usize) {
     out.splice(at..=at, prefix);
 }
 
-/// `sint32` and `sint64` from their varint (zigzag).
+/// `sint64` from its varint (zigzag).
 #[must_use]
 #[inline]
 pub const fn unzigzag(value: u64) -> i64 {
     (value >> 1) as i64 ^ -((value & 1) as i64)
+}
+
+/// `sint32` from its varint. The upper half is dropped first, as with every 32-bit type.
+#[must_use]
+#[inline]
+pub const fn unzigzag32(value: u64) -> i32 {
+    unzigzag(value & u32::MAX as u64) as i32
 }
 
 /// The varint of a `sint32` or `sint64` (zigzag).
@@ -518,5 +525,7 @@ mod tests {
             assert_eq!(unzigzag(zigzag(value)), value);
         }
         assert_eq!(zigzag(-1), 1);
+        assert_eq!(unzigzag32(zigzag(i32::MIN.into())), i32::MIN);
+        assert_eq!(unzigzag32(1 << 32 | 1), -1);
     }
 }

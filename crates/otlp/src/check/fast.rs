@@ -16,7 +16,7 @@ use crate::wire::{WireType, read_len, read_tag, read_varint};
 /// `None` when something is wrong, or is not to be had under this policy.
 pub(super) fn check(signal: Signal, bytes: &[u8], policy: &Policy) -> Option<Checked> {
     let plans = &*PLANS;
-    let mut walk = Walk { plans, max_depth: policy.limits.max_depth, items: 0, repeated: 0, is_utf8: true };
+    let mut walk = Walk { plans, max_depth: policy.limits.max_depth.into(), items: 0, repeated: 0, is_utf8: true };
     walk.message(plans.root(signal), bytes, 0)?;
     if !walk.is_utf8 && policy.invalid_utf8 == InvalidUtf8::Refuse {
         return None;
@@ -192,7 +192,8 @@ fn unknown(tag: u32) -> Step {
 
 struct Walk<'p> {
     plans: &'p Plans,
-    max_depth: u8,
+    /// Wider than the policy's, so that counting can go beyond it.
+    max_depth: u32,
     items: usize,
     /// Bits of fields that came twice, of any message.
     repeated: u32,
@@ -200,11 +201,11 @@ struct Walk<'p> {
 }
 
 impl<'p> Walk<'p> {
-    fn message(&mut self, plan: &'p Plan, mut bytes: &[u8], depth: u8) -> Option<()> {
+    fn message(&mut self, plan: &'p Plan, mut bytes: &[u8], depth: u32) -> Option<()> {
         if depth > self.max_depth {
             return None;
         }
-        let below = depth.saturating_add(1);
+        let below = depth + 1;
         let mut seen = 0;
         while !bytes.is_empty() {
             let (tag, rest) = read_tag(bytes).ok()?;
@@ -227,7 +228,7 @@ impl<'p> Walk<'p> {
     }
 
     #[inline(always)]
-    fn value(&mut self, step: Step, value: &[u8], depth: u8) -> Option<()> {
+    fn value(&mut self, step: Step, value: &[u8], depth: u32) -> Option<()> {
         match step.act {
             Act::Text => self.text(value),
             Act::KeyValue => self.key_value(value, depth)?,
@@ -251,7 +252,7 @@ impl<'p> Walk<'p> {
     }
 
     #[inline]
-    fn key_value(&mut self, bytes: &[u8], depth: u8) -> Option<()> {
+    fn key_value(&mut self, bytes: &[u8], depth: u32) -> Option<()> {
         // A short key, a short value, nothing else.
         if let [0x0a, key_len @ 0..0x80, rest @ ..] = bytes
             && let Some((key, [0x12, value_len @ 0..0x80, value @ ..])) =
@@ -260,13 +261,13 @@ impl<'p> Walk<'p> {
             && depth <= self.max_depth
         {
             self.text(key);
-            return self.any_value(value, depth.saturating_add(1));
+            return self.any_value(value, depth + 1);
         }
         self.message(self.plans.get(self.plans.key_value), bytes, depth)
     }
 
     #[inline]
-    fn any_value(&mut self, bytes: &[u8], depth: u8) -> Option<()> {
+    fn any_value(&mut self, bytes: &[u8], depth: u32) -> Option<()> {
         // A short string, nothing else.
         if let [0x0a, len @ 0..0x80, text @ ..] = bytes
             && usize::from(*len) == text.len()

@@ -5,7 +5,7 @@ use super::{
     optional_double, text, uint32, varint, varints, views,
 };
 use crate::Text;
-use crate::wire::{Fields, Value, unzigzag};
+use crate::wire::{Fields, Value, unzigzag32};
 
 views! {
     /// A request of metrics.
@@ -318,7 +318,7 @@ impl<'a> ExponentialHistogramPoint<'a> {
     /// Bucket bounds are powers of 2^(2^-scale).
     #[must_use]
     pub fn scale(&self) -> i32 {
-        unzigzag(varint(self.0, 6)) as i32
+        unzigzag32(varint(self.0, 6))
     }
 
     /// How many are zero, give or take the threshold.
@@ -374,7 +374,7 @@ impl<'a> Buckets<'a> {
     /// Index of the first bucket.
     #[must_use]
     pub fn offset(&self) -> i32 {
-        unzigzag(varint(self.0, 1)) as i32
+        unzigzag32(varint(self.0, 1))
     }
 
     /// How many in each bucket.
