@@ -1,0 +1,288 @@
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
+
+use bytes::Bytes;
+use http::HeaderMap;
+use http::uri::PathAndQuery;
+use tokio::time::Instant;
+use tonic::{Code, Status};
+
+use super::client::{self, Balancer, Client};
+use super::server::{self, Request, Service};
+use super::*;
+use crate::Peer;
+use crate::compression::Compression;
+use crate::proxy::Proxies;
+use crate::testing::{TestServer, run};
+use crate::tls;
+
+/// Answers with what it was sent, except on paths that say otherwise.
+#[derive(Default)]
+struct Echo {
+    calls: AtomicUsize,
+    gate: tokio::sync::Notify,
+}
+
+impl Service for Echo {
+    async fn call(&self, request: Request) -> Result<Bytes, Status> {
+        self.calls.fetch_add(1, Ordering::SeqCst);
+        assert!(request.reservation.bytes() >= request.message.len());
+        match request.path() {
+            "/test/len" => Ok(Bytes::from(format!("{} {}", request.message.len(), request.wire_len))),
+            "/test/empty" => Ok(Bytes::new()),
+            "/test/wait" => {
+                self.gate.notified().await;
+                Ok(Bytes::from_static(b"waited"))
+            }
+            "/test/throttle" => Err(crate::status::status_with_retry(
+                Code::ResourceExhausted,
+                "slow down: 100% full",
+                Duration::from_millis(1_500),
+            )),
+            _ => Ok(request.message),
+        }
+    }
+
+    fn admit(&self, path: &str, _: &HeaderMap, _: Peer) -> Result<(), Status> {
+        match path.starts_with("/test/") {
+            true => Ok(()),
+            false => Err(Status::unimplemented("unknown service foo")),
+        }
+    }
+}
+
+fn serve(settings: server::Settings, echo: Arc<Echo>) -> TestServer {
+    serve_within(settings, echo, usize::MAX)
+}
+
+fn serve_within(settings: server::Settings, echo: Arc<Echo>, memory: usize) -> TestServer {
+    TestServer::start(memory, move |stream, peer, memory, signal| {
+        server::serve_connection(stream, peer, Arc::clone(&echo), &settings, memory, signal)
+    })
+}
+
+fn settings_for(server: &TestServer) -> client::Settings {
+    client::Settings {
+        endpoint: server.address.to_string(),
+        tls: tls::ClientSettings { insecure: true, ..Default::default() },
+        ..Default::default()
+    }
+}
+
+fn connect(settings: client::Settings) -> Client {
+    Client::new(settings, &Proxies::default()).unwrap()
+}
+
+async fn unary(client: &Client, path: &'static str, parts: &[Bytes]) -> Result<Bytes, Status> {
+    let path = PathAndQuery::from_static(path);
+    client.unary(&path, &HeaderMap::new(), parts, None).await.map(|response| response.message)
+}
+
+#[test]
+fn timeouts_are_written_as_they_are_read() {
+    for (timeout, text) in [
+        (Duration::from_secs(5), "5000000u"),
+        (Duration::from_nanos(99), "99n"),
+        (Duration::from_secs(3_600 * 24 * 365), "31536000S"),
+        (Duration::MAX, "99999999H"),
+    ] {
+        assert_eq!(format_timeout(timeout), text);
+    }
+    let check = |text: &str, timeout: Option<Duration>| {
+        assert_eq!(parse_timeout(&HeaderValue::from_str(text).unwrap()), timeout, "{text}");
+    };
+    check("5000000u", Some(Duration::from_secs(5)));
+    check("2H", Some(Duration::from_secs(7_200)));
+    check("99999999H", Some(Duration::from_secs(359_999_996_400)));
+    check("123456789S", None);
+    check("S", None);
+    check("", None);
+    check("1x", None);
+    check("-1S", None);
+}
+
+#[test]
+fn messages_of_every_size_and_compression_come_back() {
+    run(async {
+        let server = serve(server::Settings::default(), Arc::default());
+        for compression in [Compression::None, Compression::Gzip, Compression::Zstd, Compression::Snappy] {
+            let client = connect(client::Settings { compression, ..settings_for(&server) });
+            for size in [0, 1, 4_999, 100_000, 3 << 20] {
+                let content: Vec<u8> = (0..size).map(|i| (i % 251) as u8).collect();
+                let parts: Vec<_> =
+                    content.chunks(70_001).map(Bytes::copy_from_slice).collect();
+                let answer = unary(&client, "/test/echo", &parts).await.unwrap();
+                assert!(answer == content, "{compression:?} {size}");
+            }
+        }
+        assert_eq!(server.memory.used(), 0);
+    });
+}
+
+#[test]
+fn an_empty_answer_is_a_message() {
+    run(async {
+        let server = serve(server::Settings::default(), Arc::default());
+        let client = connect(settings_for(&server));
+        assert_eq!(unary(&client, "/test/empty", &[Bytes::from_static(b"x")]).await.unwrap(), Bytes::new());
+    });
+}
+
+#[test]
+fn statuses_come_with_their_hints() {
+    run(async {
+        let server = serve(server::Settings::default(), Arc::default());
+        let client = connect(settings_for(&server));
+        let status = unary(&client, "/test/throttle", &[]).await.unwrap_err();
+        assert_eq!((status.code(), status.message()), (Code::ResourceExhausted, "slow down: 100% full"));
+        assert_eq!(crate::status::retry_delay(&status), Some(Duration::from_millis(1_500)));
+        let status = unary(&client, "/other/method", &[]).await.unwrap_err();
+        assert_eq!((status.code(), status.message()), (Code::Unimplemented, "unknown service foo"));
+    });
+}
+
+#[test]
+fn too_large_messages_are_refused_by_prefix_and_after_decompression() {
+    run(async {
+        let limits = server::Settings { max_recv_msg_size: 1_000, ..Default::default() };
+        let server = serve(limits, Arc::default());
+        let plain = connect(settings_for(&server));
+        let status = unary(&plain, "/test/len", &[Bytes::from(vec![0; 1_001])]).await.unwrap_err();
+        assert_eq!(status.code(), Code::ResourceExhausted);
+        assert_eq!(status.message(), "grpc: received message larger than max (1001 vs. 1000)");
+        assert_eq!(unary(&plain, "/test/len", &[Bytes::from(vec![0; 1_000])]).await.unwrap(), "1000 1000");
+        // Far beyond every window: the refusal arrives though the body is never read.
+        let status = unary(&plain, "/test/len", &[Bytes::from(vec![0; 20 << 20])]).await.unwrap_err();
+        assert_eq!(status.code(), Code::ResourceExhausted, "{status:?}");
+        let zipped = connect(client::Settings { compression: Compression::Gzip, ..settings_for(&server) });
+        let status = unary(&zipped, "/test/len", &[Bytes::from(vec![0; 1_001])]).await.unwrap_err();
+        assert_eq!(status.message(), "grpc: received message after decompression larger than max 1000");
+        assert_eq!(server.memory.used(), 0);
+    });
+}
+
+#[test]
+fn memory_is_refused_before_a_body_is_read() {
+    run(async {
+        let echo = Arc::<Echo>::default();
+        let server = serve_within(server::Settings::default(), Arc::clone(&echo), 100_000);
+        let client = connect(settings_for(&server));
+        let status = unary(&client, "/test/len", &[Bytes::from(vec![0; 200_000])]).await.unwrap_err();
+        assert_eq!((status.code(), status.message()), (Code::Unavailable, "data refused due to high memory usage"));
+        assert_eq!(echo.calls.load(Ordering::SeqCst), 0);
+        assert_eq!(server.memory.peak.load(Ordering::SeqCst), 0);
+        assert_eq!(unary(&client, "/test/len", &[Bytes::from(vec![0; 90_000])]).await.unwrap(), "90000 90000");
+    });
+}
+
+#[test]
+fn a_deadline_ends_the_call_on_both_sides() {
+    run(async {
+        let server = serve(server::Settings::default(), Arc::default());
+        let client = connect(settings_for(&server));
+        unary(&client, "/test/len", &[]).await.unwrap();
+        let deadline = Instant::now() + Duration::from_millis(50);
+        let path = PathAndQuery::from_static("/test/wait");
+        let status = client.unary(&path, &HeaderMap::new(), &[], Some(deadline)).await.unwrap_err();
+        assert_eq!(status.code(), Code::DeadlineExceeded);
+        // The handler is gone with its memory, and the connection goes on.
+        unary(&client, "/test/len", &[]).await.unwrap();
+        assert_eq!(server.memory.used(), 0);
+    });
+}
+
+#[test]
+fn round_robin_serves_from_all_and_passes_over_the_dead() {
+    run(async {
+        let echoes = [Arc::<Echo>::default(), Arc::<Echo>::default()];
+        let [first, second] = echoes.clone().map(|echo| serve(server::Settings::default(), echo));
+        let client = connect(client::Settings { balancer: Balancer::RoundRobin, ..settings_for(&first) });
+        unary(&client, "/test/len", &[]).await.unwrap();
+        assert_eq!(client.ready_connections(), 1);
+        assert_eq!(echoes[0].calls.load(Ordering::SeqCst), 1);
+        drop((first, second));
+    });
+}
+
+#[test]
+fn a_server_that_is_not_there_fails_calls_and_is_found_when_it_comes() {
+    run(async {
+        let address = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+        let settings = client::Settings {
+            endpoint: address.to_string(),
+            tls: tls::ClientSettings { insecure: true, ..Default::default() },
+            max_reconnect_backoff: Duration::from_millis(20),
+            ..Default::default()
+        };
+        let client = connect(settings.clone());
+        let status = unary(&client, "/test/len", &[]).await.unwrap_err();
+        assert_eq!(status.code(), Code::Unavailable);
+        assert!(crate::status::is_retryable(&status));
+        let patient = connect(client::Settings { wait_for_ready: true, ..settings });
+        let path = PathAndQuery::from_static("/test/len");
+        let no_metadata = HeaderMap::new();
+        let call = patient.unary(&path, &no_metadata, &[], None);
+        tokio::pin!(call);
+        assert!(futures::poll!(call.as_mut()).is_pending());
+        let bound = crate::listen::Bound::bind(&crate::listen::Settings {
+            endpoint: address.to_string(),
+            ..Default::default()
+        });
+        let listener = bound.unwrap().listen().unwrap();
+        let serving = async {
+            let (stream, peer) = listener.accept().await;
+            let memory = crate::reserve::tests::Budget::new(usize::MAX);
+            let never = crate::shutdown::Signal::never();
+            let settings = server::Settings::default();
+            server::serve_connection(stream, peer, Arc::<Echo>::default(), &settings, memory, never).await
+        };
+        tokio::select! {
+            answer = call => assert_eq!(answer.unwrap().message, "0 0"),
+            end = serving => panic!("connection ended: {end:?}"),
+        }
+    });
+}
+
+#[test]
+fn draining_finishes_what_is_in_flight_and_the_client_is_told_to_retry() {
+    run(async {
+        let echo = Arc::<Echo>::default();
+        let server = serve(server::Settings::default(), Arc::clone(&echo));
+        let client = connect(settings_for(&server));
+        let slow = tokio::spawn({
+            let client = client.clone();
+            async move { unary(&client, "/test/wait", &[]).await }
+        });
+        while echo.calls.load(Ordering::SeqCst) == 0 {
+            tokio::task::yield_now().await;
+        }
+        server.trigger.drain();
+        tokio::task::yield_now().await;
+        echo.gate.notify_one();
+        assert_eq!(slow.await.unwrap().unwrap(), "waited");
+        server.ended().await;
+        let status = unary(&client, "/test/len", &[]).await.unwrap_err();
+        assert_eq!(status.code(), Code::Unavailable, "{status:?}");
+    });
+}
+
+#[test]
+fn stopping_cuts_what_is_in_flight() {
+    run(async {
+        let echo = Arc::<Echo>::default();
+        let server = serve(server::Settings::default(), Arc::clone(&echo));
+        let client = connect(settings_for(&server));
+        let stop = async {
+            while echo.calls.load(Ordering::SeqCst) == 0 {
+                tokio::task::yield_now().await;
+            }
+            server.trigger.stop();
+        };
+        let (answer, ()) = tokio::join!(unary(&client, "/test/wait", &[]), stop);
+        assert_eq!(answer.unwrap_err().code(), Code::Unavailable);
+        let memory = Arc::clone(&server.memory);
+        server.ended().await;
+        assert_eq!(memory.used(), 0);
+    });
+}

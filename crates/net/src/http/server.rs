@@ -1,0 +1,396 @@
+//! An HTTP/1 and HTTP/2 server on one connection. Where the connection runs is the caller's choice:
+//! [`serve_connection`] is a future.
+
+use std::convert::Infallible;
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use bytes::Bytes;
+use http::header::{CONTENT_ENCODING, CONTENT_TYPE, RETRY_AFTER};
+use http::request::Parts;
+use http::{HeaderName, HeaderValue, StatusCode, Version};
+use http_body::{Body, Frame, SizeHint};
+use hyper::body::Incoming;
+use hyper_util::rt::{TokioIo, TokioTimer};
+use hyper_util::server::conn::auto;
+use tokio::time::Instant;
+
+use super::cors;
+use crate::body::{Gather, Pace, ReadError};
+use crate::compression::{DecompressError, Encoding, decompress, http_name_is_identity};
+use crate::drive::{self, Activity, Executor, InFlight, Limits, Metered};
+use crate::reserve::{Refusal, Reservation, Reserve};
+use crate::shutdown::Signal;
+use crate::status::retry_after;
+use crate::{Peer, Stream};
+
+pub use crate::drive::{End, Reason};
+
+/// What is left of a refused body and still read, so that the client gets to reading the refusal: as much as Go does.
+const DISCARD: usize = 256 << 10;
+
+/// Longest HTTP/1 head, and the most that is read at once.
+const MAX_BUFFER: usize = 64 << 10;
+
+/// A whole answer.
+pub type Response = http::Response<Bytes>;
+
+/// Answers the requests of a server.
+pub trait Service: Send + Sync + 'static {
+    /// Answers one request. Dropped when the connection ends.
+    fn call(&self, request: Request) -> impl Future<Output = Response> + Send;
+
+    /// Looks at a request before its body is read: the place to refuse paths, methods, content types and unknown
+    /// clients.
+    fn admit(&self, head: &Parts, peer: Peer) -> Result<(), Response> {
+        let _ = (head, peer);
+        Ok(())
+    }
+
+    /// The answer to a request whose body cannot be had; plain text unless the service words it.
+    fn refuse(&self, head: &Parts, error: &BodyError) -> Response {
+        let _ = head;
+        let mut response = Response::new(Bytes::from(error.to_string()));
+        *response.status_mut() = error.status();
+        response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("text/plain; charset=utf-8"));
+        response
+    }
+}
+
+/// A request whose body has been read.
+#[derive(Debug)]
+pub struct Request {
+    /// Method, path and headers as they came.
+    pub head: Parts,
+    /// Who asks.
+    pub peer: Peer,
+    /// The body, decompressed.
+    pub body: Bytes,
+    /// Bytes of the body as it was sent.
+    pub wire_len: usize,
+    /// The memory of `body`: to be kept as long as that is.
+    pub reservation: Reservation,
+}
+
+/// Why a body could not be had.
+#[derive(Debug, thiserror::Error)]
+pub enum BodyError {
+    /// More than `max_request_body_size`, as sent or decompressed.
+    #[error("http: request body too large")]
+    TooLarge,
+    /// A `Content-Encoding` that is not accepted.
+    #[error("unsupported Content-Encoding: {0}")]
+    Unsupported(String),
+    /// Not what its encoding says.
+    #[error("{0}")]
+    Corrupt(String),
+    /// No memory for it now.
+    #[error(transparent)]
+    Refused(#[from] Refusal),
+    /// Too little of it came for too long.
+    #[error("request body timed out")]
+    Slow,
+    /// The connection broke, or the body's framing.
+    #[error("request body could not be read: {0}")]
+    Broken(hyper::Error),
+}
+
+impl BodyError {
+    /// The status that tells the client.
+    pub fn status(&self) -> StatusCode {
+        match self {
+            Self::TooLarge | Self::Unsupported(_) | Self::Corrupt(_) | Self::Broken(_) => StatusCode::BAD_REQUEST,
+            Self::Refused(_) => StatusCode::SERVICE_UNAVAILABLE,
+            Self::Slow => StatusCode::REQUEST_TIMEOUT,
+        }
+    }
+}
+
+/// What an HTTP server allows: the Collector's keys unless marked as ours. Durations of zero are no limit.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Settings {
+    /// Largest body in bytes, both as sent and decompressed.
+    pub max_request_body_size: usize,
+    /// Accepted `Content-Encoding`s; an empty name is a body without one.
+    pub compression_algorithms: Vec<String>,
+    /// For a whole request, from the end of its head.
+    pub read_timeout: Duration,
+    /// For a request's head.
+    pub read_header_timeout: Duration,
+    /// For the client to take what is sent to it: the longest wait without any progress.
+    pub write_timeout: Duration,
+    /// For the next request.
+    pub idle_timeout: Duration,
+    /// Serve more than one request on an HTTP/1 connection.
+    pub keep_alives_enabled: bool,
+    /// Added to every answer.
+    pub response_headers: Vec<(String, String)>,
+    /// Web pages that may send here.
+    pub cors: Option<cors::Settings>,
+    /// For the first request's head, and for later ones if `read_header_timeout` is zero. Ours.
+    pub handshake_timeout: Duration,
+    /// In each such interval a body has to bring 1 KiB, or its end. Ours.
+    pub body_timeout: Duration,
+    /// Requests in flight on one HTTP/2 connection. Ours.
+    pub max_concurrent_streams: u32,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        let algorithms = ["", "gzip", "zstd", "zlib", "snappy", "deflate", "lz4", "x-snappy-framed"];
+        Self {
+            max_request_body_size: 20 << 20,
+            compression_algorithms: algorithms.map(str::to_owned).to_vec(),
+            read_timeout: Duration::ZERO,
+            read_header_timeout: Duration::from_secs(60),
+            write_timeout: Duration::from_secs(30),
+            idle_timeout: Duration::from_secs(60),
+            keep_alives_enabled: true,
+            response_headers: Vec::new(),
+            cors: None,
+            handshake_timeout: Duration::from_secs(60),
+            body_timeout: Duration::from_secs(30),
+            max_concurrent_streams: 250,
+        }
+    }
+}
+
+/// Serves one connection until it ends. Bodies are read as far as `memory` allows.
+pub fn serve_connection<S: Service>(
+    stream: Stream,
+    peer: Peer,
+    service: Arc<S>,
+    settings: &Arc<Settings>,
+    memory: Arc<dyn Reserve>,
+    shutdown: Signal,
+) -> impl Future<Output = End> + Send + use<S> {
+    let activity = Arc::new(Activity::default());
+    let executor = Executor::default();
+    let (opening, header) = match (settings.handshake_timeout, settings.read_header_timeout) {
+        (opening, Duration::ZERO) => (opening, opening),
+        (Duration::ZERO, header) => (header, header),
+        (opening, header) => (opening.min(header), header),
+    };
+    let limits = Limits {
+        handshake: opening,
+        opening_bytes: u64::MAX,
+        header,
+        idle: settings.idle_timeout,
+        ..Limits::default()
+    };
+    let io = TokioIo::new(Metered::new(stream, Arc::clone(&activity), settings.write_timeout));
+    let calls = Calls { service, memory, peer, settings: Arc::clone(settings), activity: Arc::clone(&activity) };
+    let calls = Arc::new(calls);
+    let answer = hyper::service::service_fn(move |request: http::Request<Incoming>| {
+        let in_flight = calls.activity.begin(request.version() < Version::HTTP_2);
+        let calls = Arc::clone(&calls);
+        async move { Ok::<_, Infallible>(calls.answer(request, in_flight).await) }
+    });
+    let connection = builder(settings, executor.clone()).serve_connection(io, answer).into_owned();
+    drive::drive(connection, executor, activity, limits, shutdown)
+}
+
+fn builder(settings: &Settings, executor: Executor) -> auto::Builder<Executor> {
+    let mut builder = auto::Builder::new(executor);
+    builder
+        .http1()
+        .timer(TokioTimer::new())
+        // Heads are timed by the driver, which does not take an idle connection for a slow head.
+        .header_read_timeout(None)
+        .half_close(true)
+        .keep_alive(settings.keep_alives_enabled)
+        .max_buf_size(MAX_BUFFER);
+    builder
+        .http2()
+        .timer(TokioTimer::new())
+        .max_concurrent_streams(settings.max_concurrent_streams)
+        .max_header_list_size(u32::try_from(MAX_BUFFER).unwrap_or(u32::MAX));
+    builder
+}
+
+impl<S> drive::Connection for auto::Connection<'static, TokioIo<Metered>, S, Executor>
+where
+    S: hyper::service::Service<http::Request<Incoming>, Response = http::Response<Reply>, Error = Infallible>,
+    S::Future: 'static,
+    Executor: auto::HttpServerConnExec<S::Future, Reply>,
+{
+    type Error = Box<dyn std::error::Error + Send + Sync>;
+
+    fn finish(self: Pin<&mut Self>) {
+        self.graceful_shutdown();
+    }
+}
+
+/// What the requests of one connection share.
+struct Calls<S> {
+    service: Arc<S>,
+    memory: Arc<dyn Reserve>,
+    peer: Peer,
+    settings: Arc<Settings>,
+    activity: Arc<Activity>,
+}
+
+impl<S: Service> Calls<S> {
+    async fn answer(&self, request: http::Request<Incoming>, in_flight: InFlight) -> http::Response<Reply> {
+        let (head, body) = request.into_parts();
+        let cors = self.settings.cors.as_ref();
+        let mut response = match cors.and_then(|cors| cors.preflight(&head)) {
+            Some(response) => response,
+            None => {
+                let origin = cors.map(|_| head.headers.clone());
+                let mut response = self.serve(head, body).await;
+                if let (Some(cors), Some(request)) = (cors, origin) {
+                    cors.decorate(&request, response.headers_mut());
+                }
+                response
+            }
+        };
+        for (name, value) in &self.settings.response_headers {
+            // Names and values are checked with the configuration; what is no header here was none there.
+            if let (Ok(name), Ok(value)) = (HeaderName::try_from(name), HeaderValue::try_from(value)) {
+                response.headers_mut().insert(name, value);
+            }
+        }
+        response.map(|body| Reply { body, _in_flight: in_flight })
+    }
+
+    async fn serve(&self, head: Parts, mut body: Incoming) -> Response {
+        let encoding = match self.encoding(&head) {
+            Ok(encoding) => encoding,
+            Err(error) => return self.service.refuse(&head, &error),
+        };
+        if let Err(response) = self.service.admit(&head, self.peer) {
+            return response;
+        }
+        let deadline = match self.settings.read_timeout {
+            Duration::ZERO => None,
+            timeout => Instant::now().checked_add(timeout),
+        };
+        let mut pace = Pace::new(self.settings.body_timeout, deadline);
+        let mut reservation = Reservation::new(Arc::clone(&self.memory));
+        let read = self.read(&mut body, &mut pace, &mut reservation).await;
+        let wire_len = read.as_ref().map_or(0, Bytes::len);
+        let opened = read.and_then(|body| match encoding {
+            Some(encoding) => self.open(&body, encoding, &mut reservation),
+            None => Ok(body),
+        });
+        match opened {
+            Ok(body) => {
+                let peer = self.peer;
+                self.service.call(Request { head, peer, body, wire_len, reservation }).await
+            }
+            Err(error) => {
+                discard(&mut body, &mut pace).await;
+                let mut response = self.service.refuse(&head, &error);
+                if let BodyError::Refused(Refusal { retry_after: Some(delay), .. }) = error {
+                    response.headers_mut().insert(RETRY_AFTER, HeaderValue::from(retry_after(delay)));
+                }
+                response
+            }
+        }
+    }
+
+    /// The codec of a body; none if it is not compressed.
+    fn encoding(&self, head: &Parts) -> Result<Option<Encoding>, BodyError> {
+        let name = head.headers.get(CONTENT_ENCODING).map(HeaderValue::to_str);
+        let name = name.transpose().map_err(|_| BodyError::Unsupported("(not text)".to_owned()))?;
+        let name = name.unwrap_or_default();
+        let is_identity = http_name_is_identity(name);
+        let is_accepted = is_identity || self.settings.compression_algorithms.iter().any(|known| known == name);
+        match Encoding::from_http(name) {
+            None if is_identity => Ok(None),
+            Some(encoding) if is_accepted => Ok(Some(encoding)),
+            _ => Err(BodyError::Unsupported(name.to_owned())),
+        }
+    }
+
+    async fn read(
+        &self,
+        body: &mut Incoming,
+        pace: &mut Pace,
+        reservation: &mut Reservation,
+    ) -> Result<Bytes, BodyError> {
+        let max = self.settings.max_request_body_size;
+        let claimed = body.size_hint().exact().map(|size| usize::try_from(size).unwrap_or(usize::MAX));
+        if claimed.is_some_and(|size| size > max) {
+            return Err(BodyError::TooLarge);
+        }
+        let mut gather = Gather::new(claimed, reservation)?;
+        while let Some(frame) = pace.frame(body).await? {
+            let Ok(data) = frame.into_data() else { continue };
+            if data.len() > max.saturating_sub(gather.len()) {
+                return Err(BodyError::TooLarge);
+            }
+            gather.push(data, reservation)?;
+        }
+        Ok(gather.finish())
+    }
+
+    /// Decompresses a body; the reservation then stands for the result alone.
+    fn open(
+        &self,
+        body: &[u8],
+        encoding: Encoding,
+        reservation: &mut Reservation,
+    ) -> Result<Bytes, BodyError> {
+        let mut result = reservation.sibling();
+        let opened = decompress(encoding, body, self.settings.max_request_body_size, &mut result);
+        let opened = opened.map_err(|error| match error {
+            DecompressError::TooLarge { .. } => BodyError::TooLarge,
+            DecompressError::Corrupt(why) => BodyError::Corrupt(why),
+            DecompressError::Refused(refusal) => BodyError::Refused(refusal),
+        })?;
+        *reservation = result;
+        Ok(Bytes::from(opened))
+    }
+}
+
+impl From<ReadError> for BodyError {
+    fn from(error: ReadError) -> Self {
+        match error {
+            ReadError::Stalled | ReadError::Deadline => Self::Slow,
+            ReadError::Broken(error) => Self::Broken(error),
+        }
+    }
+}
+
+/// Reads on a little, so that a client that is still sending is not cut off before it can read the answer.
+async fn discard(body: &mut Incoming, pace: &mut Pace) {
+    let mut left = DISCARD;
+    while let Ok(Some(frame)) = pace.frame(body).await {
+        left = left.saturating_sub(frame.data_ref().map_or(0, Bytes::len));
+        if left == 0 {
+            break;
+        }
+    }
+}
+
+/// The body of an answer. It counts its request until it is written.
+pub(crate) struct Reply {
+    body: Bytes,
+    _in_flight: InFlight,
+}
+
+impl Body for Reply {
+    type Data = Bytes;
+    type Error = Infallible;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        _cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
+        let body = std::mem::take(&mut self.body);
+        Poll::Ready((!body.is_empty()).then(|| Ok(Frame::data(body))))
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.body.is_empty()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        SizeHint::with_exact(self.body.len() as u64)
+    }
+}

@@ -1,0 +1,145 @@
+//! One type for every connection, so that servers and clients are compiled once.
+
+use std::io::{self, IoSlice};
+use std::net::SocketAddr;
+use std::pin::Pin;
+use std::task::{Context, Poll};
+
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::net::{TcpStream, UnixStream};
+use tokio::sync::OwnedSemaphorePermit;
+
+/// Who is at the other end.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Peer {
+    /// A TCP client.
+    Tcp(SocketAddr),
+    /// A process on this machine.
+    Unix,
+}
+
+impl std::fmt::Display for Peer {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Tcp(address) => address.fmt(f),
+            Self::Unix => f.write_str("@"),
+        }
+    }
+}
+
+/// A connection: TCP or unix socket, plain or under TLS.
+#[derive(Debug)]
+pub struct Stream {
+    io: Io,
+    /// A place among the listener's connections; free again when the stream is dropped.
+    _permit: Option<OwnedSemaphorePermit>,
+}
+
+#[derive(Debug)]
+enum Io {
+    Tcp(TcpStream),
+    Unix(UnixStream),
+    ServerTls(Box<tokio_rustls::server::TlsStream<Stream>>),
+    ClientTls(Box<tokio_rustls::client::TlsStream<Stream>>),
+}
+
+impl Stream {
+    pub(crate) fn tcp(stream: TcpStream, permit: Option<OwnedSemaphorePermit>) -> Self {
+        Self { io: Io::Tcp(stream), _permit: permit }
+    }
+
+    pub(crate) fn unix(stream: UnixStream, permit: Option<OwnedSemaphorePermit>) -> Self {
+        Self { io: Io::Unix(stream), _permit: permit }
+    }
+
+    pub(crate) fn server_tls(stream: tokio_rustls::server::TlsStream<Stream>) -> Self {
+        Self { io: Io::ServerTls(Box::new(stream)), _permit: None }
+    }
+
+    pub(crate) fn client_tls(stream: tokio_rustls::client::TlsStream<Stream>) -> Self {
+        Self { io: Io::ClientTls(Box::new(stream)), _permit: None }
+    }
+
+    /// The protocol agreed on in the TLS handshake (`h2`, `http/1.1`), if any.
+    pub fn alpn(&self) -> Option<&[u8]> {
+        match &self.io {
+            Io::Tcp(_) | Io::Unix(_) => None,
+            Io::ServerTls(stream) => stream.get_ref().1.alpn_protocol(),
+            Io::ClientTls(stream) => stream.get_ref().1.alpn_protocol(),
+        }
+    }
+
+    /// Whether the bytes are under TLS.
+    pub fn is_tls(&self) -> bool {
+        matches!(self.io, Io::ServerTls(_) | Io::ClientTls(_))
+    }
+}
+
+impl From<TcpStream> for Stream {
+    fn from(stream: TcpStream) -> Self {
+        Self::tcp(stream, None)
+    }
+}
+
+impl From<UnixStream> for Stream {
+    fn from(stream: UnixStream) -> Self {
+        Self::unix(stream, None)
+    }
+}
+
+impl AsyncRead for Stream {
+    fn poll_read(self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+        match &mut self.get_mut().io {
+            Io::Tcp(stream) => Pin::new(stream).poll_read(cx, buf),
+            Io::Unix(stream) => Pin::new(stream).poll_read(cx, buf),
+            Io::ServerTls(stream) => Pin::new(stream).poll_read(cx, buf),
+            Io::ClientTls(stream) => Pin::new(stream).poll_read(cx, buf),
+        }
+    }
+}
+
+impl AsyncWrite for Stream {
+    fn poll_write(self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
+        match &mut self.get_mut().io {
+            Io::Tcp(stream) => Pin::new(stream).poll_write(cx, buf),
+            Io::Unix(stream) => Pin::new(stream).poll_write(cx, buf),
+            Io::ServerTls(stream) => Pin::new(stream).poll_write(cx, buf),
+            Io::ClientTls(stream) => Pin::new(stream).poll_write(cx, buf),
+        }
+    }
+
+    fn poll_write_vectored(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        bufs: &[IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        match &mut self.get_mut().io {
+            Io::Tcp(stream) => Pin::new(stream).poll_write_vectored(cx, bufs),
+            Io::Unix(stream) => Pin::new(stream).poll_write_vectored(cx, bufs),
+            Io::ServerTls(stream) => Pin::new(stream).poll_write_vectored(cx, bufs),
+            Io::ClientTls(stream) => Pin::new(stream).poll_write_vectored(cx, bufs),
+        }
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        true
+    }
+
+    fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        match &mut self.get_mut().io {
+            Io::Tcp(stream) => Pin::new(stream).poll_flush(cx),
+            Io::Unix(stream) => Pin::new(stream).poll_flush(cx),
+            Io::ServerTls(stream) => Pin::new(stream).poll_flush(cx),
+            Io::ClientTls(stream) => Pin::new(stream).poll_flush(cx),
+        }
+    }
+
+    fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        match &mut self.get_mut().io {
+            Io::Tcp(stream) => Pin::new(stream).poll_shutdown(cx),
+            Io::Unix(stream) => Pin::new(stream).poll_shutdown(cx),
+            Io::ServerTls(stream) => Pin::new(stream).poll_shutdown(cx),
+            Io::ClientTls(stream) => Pin::new(stream).poll_shutdown(cx),
+        }
+    }
+}
