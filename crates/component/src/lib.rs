@@ -25,5 +25,5 @@ pub use out::Out;
 pub use outlet::{Edge, Outlet, Outlets};
 pub use processor::Processor;
 pub use run::{BoxError, Ended, Extension, Receiver, RunCx};
-pub use spec::{Carries, Component, Plan, Spec, Stability, Stage};
+pub use spec::{Carries, Component, Plan, Spec, Specs, Stability, Stage};
 pub use workers::{Fatal, Workers};

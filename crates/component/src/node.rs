@@ -3,46 +3,8 @@
 use std::fmt;
 use std::sync::Arc;
 
+pub use config::document::Kind;
 use data::Signal;
-
-/// What a component does.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub enum Kind {
-    /// Brings telemetry in.
-    Receiver,
-    /// Changes, joins, drops or holds it.
-    Processor,
-    /// Takes it out of the process.
-    Exporter,
-    /// Ends one pipeline and begins others.
-    Connector,
-    /// A service beside the pipelines.
-    Extension,
-}
-
-impl Kind {
-    /// Every kind, in the order in which they are listed to people.
-    pub const ALL: [Self; 5] =
-        [Self::Receiver, Self::Processor, Self::Exporter, Self::Connector, Self::Extension];
-
-    /// The name in logs and metrics: `receiver`, `processor` …
-    #[must_use]
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::Receiver => "receiver",
-            Self::Processor => "processor",
-            Self::Exporter => "exporter",
-            Self::Connector => "connector",
-            Self::Extension => "extension",
-        }
-    }
-}
-
-impl fmt::Display for Kind {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.name())
-    }
-}
 
 /// The identity of a node: stays the same over a reload as long as the configuration names it so.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -87,7 +49,7 @@ impl NodeId {
 
 impl fmt::Display for NodeId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} {}", self.kind, self.id)?;
+        write!(f, "{} {}", self.kind.name(), self.id)?;
         match (&self.pipeline, self.signal, self.output) {
             (Some(pipeline), _, _) => write!(f, " ({pipeline})"),
             (None, Some(signal), Some(output)) => write!(f, " ({signal} to {output})"),

@@ -126,7 +126,7 @@ impl Spec {
         self.name == name || self.deprecated_names.contains(&name)
     }
 
-    /// Reads a component's body. `path` is where it stands, such as `exporters::otlp`.
+    /// Reads a component's body. `path` is what leads there: `exporters::otlp`.
     ///
     /// Nothing is returned if there was an error in it; all of them are in `diagnostics`.
     #[must_use]
@@ -138,6 +138,37 @@ impl Spec {
     #[must_use]
     pub fn reference(&self) -> Vec<config::Row> {
         (self.reference)()
+    }
+}
+
+/// The component types of a distribution: what a configuration may name.
+#[derive(Clone, Copy, Debug)]
+pub struct Specs(pub &'static [&'static Spec]);
+
+impl Specs {
+    /// The type of that kind which the user may call `name`.
+    #[must_use]
+    pub fn find(self, kind: Kind, name: &str) -> Option<&'static Spec> {
+        self.0.iter().find(|spec| spec.kind == kind && spec.is_called(name)).copied()
+    }
+
+    /// Every type of a kind, in the order of the list.
+    pub fn of_kind(self, kind: Kind) -> impl Iterator<Item = &'static Spec> {
+        self.0.iter().copied().filter(move |spec| spec.kind == kind)
+    }
+}
+
+impl config::document::Catalog for Specs {
+    fn current_name(&self, kind: Kind, component_type: &str) -> Option<&'static str> {
+        self.find(kind, component_type).map(|spec| spec.name)
+    }
+
+    fn type_names(&self, kind: Kind) -> Vec<&'static str> {
+        self.of_kind(kind).map(|spec| spec.name).collect()
+    }
+
+    fn carries(&self, kind: Kind, component_type: &str, input: Signal, output: Signal) -> bool {
+        self.find(kind, component_type).is_some_and(|spec| spec.carries.allows(input, output))
     }
 }
 

@@ -125,10 +125,21 @@ impl Statement {
     /// Whether everything that came in is accounted for.
     #[must_use]
     pub fn balances(&self) -> bool {
-        let total = |reasons: &[(&str, u64)]| reasons.iter().map(|(_, count)| count).sum::<u64>();
-        let out = [self.left, self.waiting, self.held, total(&self.discarded), total(&self.refused)];
+        let out = [self.left, self.waiting, self.held, self.discarded_in_all(), self.refused_in_all()];
         let out = out.into_iter().fold(0_u64, u64::wrapping_add);
         self.entered.wrapping_add(self.created) == out
+    }
+
+    /// Items dropped on purpose, for any reason.
+    #[must_use]
+    pub fn discarded_in_all(&self) -> u64 {
+        self.discarded.iter().map(|(_, count)| count).sum()
+    }
+
+    /// Items sent back or lost, for any reason.
+    #[must_use]
+    pub fn refused_in_all(&self) -> u64 {
+        self.refused.iter().map(|(_, count)| count).sum()
     }
 
     /// Items not yet handed on: waiting or held.

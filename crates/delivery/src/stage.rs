@@ -5,8 +5,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use component::{
-    BoxError, Capacity, Ended, Entry, Exporter, ExporterStage, ExporterUnit, Inbox, NodeId, Overflow, RunCx,
-    Sizer, channel,
+    BoxError, Capacity, Ended, Entry, Exporter, ExporterStage, ExporterUnit, Inbox, Level, NodeId, Overflow,
+    RunCx, Sizer, channel,
 };
 use data::{Account, Batch, Context, Signal};
 use futures::FutureExt as _;
@@ -48,7 +48,7 @@ struct Shared<E> {
 }
 
 impl<E: Exporter> ExporterUnit for Unit<E> {
-    fn stage(&self, node: &NodeId, _signal: Signal, account: Arc<Account>) -> ExporterStage {
+    fn stage(&self, node: &NodeId, signal: Signal, account: Arc<Account>) -> ExporterStage {
         let queue = self.settings.sending_queue.get();
         let capacity = match queue {
             Some(queue) => Capacity {
@@ -64,7 +64,11 @@ impl<E: Exporter> ExporterUnit for Unit<E> {
         let joining = queue.and_then(|queue| queue.batch.get().map(|batch| Joining::new(queue, batch)));
         let (shared, settings) = (Arc::clone(&self.shared), self.settings.clone());
         shared.open.fetch_add(1, Ordering::Relaxed);
+        let level = queue.map(|_| inlet.level());
         let run = move |cx: RunCx| {
+            if let Some(level) = level {
+                publish(&cx, level, signal);
+            }
             let exporter = Arc::clone(&shared.exporter);
             let delivery = Arc::new(Delivery { exporter, settings, account, cx });
             let deliveries = JoinSet::new();
@@ -160,6 +164,18 @@ impl<E: Exporter> Stage<E> {
         }
         Ok(())
     }
+}
+
+/// The Collector's metrics of a queue.
+#[allow(clippy::cast_precision_loss, reason = "a gauge of Prometheus is a double")]
+fn publish(cx: &RunCx, level: Level, signal: Signal) {
+    let labels = [("exporter", cx.node.id.to_string()), ("data_type", signal.name().to_owned())];
+    let capacity = level.capacity() as f64;
+    let (size_name, capacity_name) = ("otelcol_exporter_queue_size", "otelcol_exporter_queue_capacity");
+    let used = move || level.used() as f64;
+    cx.meters.gauge_fn(size_name, "Current size of the sending queue", "{batches}", &labels, used);
+    let capacity = move || capacity;
+    cx.meters.gauge_fn(capacity_name, "Fixed capacity of the sending queue", "{batches}", &labels, capacity);
 }
 
 async fn until(at: Option<Instant>) {

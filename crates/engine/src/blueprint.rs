@@ -5,8 +5,12 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
-use component::{Carries, Kind, Plan, Spec};
+use component::{Carries, Kind, Plan, Spec, Specs};
+use config::document::{self, Declared, Document, Reference};
+use config::{Diagnostic, Diagnostics, Node, Span, Tree, Value};
 use data::Signal;
+
+use crate::engine::EngineError;
 
 /// A component of the configuration with its settings read.
 pub struct Part {
@@ -16,8 +20,8 @@ pub struct Part {
     pub id: Arc<str>,
     /// Its settings.
     pub plan: Box<dyn Plan>,
-    /// Equal for equal settings: what a reload compares.
-    pub fingerprint: String,
+    /// Its body in the configuration, for the places of errors.
+    pub body: Node,
 }
 
 /// Where a pipeline leads.
@@ -51,6 +55,8 @@ pub struct Settings {
     pub drain_timeout: Duration,
     /// Most bytes of telemetry that may be held; beyond it receivers refuse.
     pub max_held_bytes: usize,
+    /// Threads of the data plane; 0 lets the process choose.
+    pub workers: usize,
 }
 
 /// A graph that is known to fit together: every reference leads somewhere, every signal is carried.
@@ -64,15 +70,53 @@ pub struct Blueprint {
     pub pipelines: Vec<Pipeline>,
     /// The process.
     pub settings: Settings,
+    /// What it was read from.
+    pub document: Document,
 }
 
 impl fmt::Debug for Part {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} {}", self.spec.kind, self.id)
+        write!(f, "{} {}", self.spec.kind.name(), self.id)
     }
 }
 
 impl Blueprint {
+    /// Reads a whole configuration: its structure and the settings of every component, used or not.
+    ///
+    /// Everything that is wrong goes to `diagnostics`; nothing is returned if there was any error.
+    /// `memory` is what the process may use, in bytes.
+    #[must_use]
+    pub fn read(tree: &Tree, specs: Specs, memory: u64, diagnostics: &mut Diagnostics) -> Option<Self> {
+        let document = document::read(tree, &specs, diagnostics)?;
+        let parts = read_parts(&document, specs, diagnostics);
+        if diagnostics.has_errors() {
+            return None;
+        }
+        let service = &document.service;
+        let max_held_bytes = match service.limits.max_held_mib {
+            0 => memory / 4,
+            mib => mib.saturating_mul(1024 * 1024),
+        };
+        let settings = Settings {
+            drain_timeout: service.drain_timeout,
+            max_held_bytes: usize::try_from(max_held_bytes).unwrap_or(usize::MAX),
+            workers: service.workers,
+        };
+        let pipelines = service.pipelines.iter().map(pipeline).collect();
+        Some(Self { parts, extensions: ids(&service.extensions), pipelines, settings, document })
+    }
+
+    /// Turns what the engine could not build into findings at their places in the configuration.
+    pub fn explain(&self, error: &EngineError, diagnostics: &mut Diagnostics) {
+        let EngineError::Build(failures) = error else { return };
+        for (kind, id, error) in failures {
+            let path = format!("{}::{id}", kind.section());
+            let span = self.part(*kind, id).map_or_else(Span::default, |part| place(&part.body, &error.path));
+            let path = if error.path.is_empty() { path } else { format!("{path}::{}", error.path) };
+            diagnostics.push(Diagnostic::error(span, path, error.message.clone()));
+        }
+    }
+
     /// The component of that kind and id.
     #[must_use]
     pub fn part(&self, kind: Kind, id: &str) -> Option<&Part> {
@@ -92,4 +136,67 @@ impl Blueprint {
             |output: &Signal| carries.is_some_and(|carries: Carries| carries.allows(input, *output));
         self.signals_from(id).into_iter().filter(allowed).collect()
     }
+}
+
+fn read_parts(document: &Document, specs: Specs, diagnostics: &mut Diagnostics) -> Vec<Part> {
+    let mut parts = Vec::new();
+    for kind in Kind::ALL {
+        for Declared { id, node, .. } in document.declared(kind) {
+            // An unknown type was reported with the structure.
+            let Some(spec) = specs.find(kind, id.component_type()) else { continue };
+            let path = format!("{}::{id}", kind.section());
+            if let Some(plan) = spec.parse(node, diagnostics, &path) {
+                parts.push(Part { spec, id: id.to_string().into(), plan, body: node.clone() });
+            }
+        }
+    }
+    parts
+}
+
+fn pipeline(pipeline: &document::Pipeline) -> Pipeline {
+    let best_effort = |exit: &Reference| pipeline.best_effort.iter().any(|other| other.id == exit.id);
+    let exits = pipeline.exporters.iter();
+    let mut exits: Vec<Exit> =
+        exits.map(|exit| Exit { id: exit.id.to_string().into(), best_effort: best_effort(exit) }).collect();
+    // Named twice is used once, as in the Collector; the reader has warned.
+    let mut seen = BTreeSet::new();
+    exits.retain(|exit| seen.insert(Arc::clone(&exit.id)));
+    Pipeline {
+        name: pipeline.id.to_string().into(),
+        signal: pipeline.id.signal,
+        receivers: ids(&pipeline.receivers),
+        processors: ids(&pipeline.processors),
+        exits,
+    }
+}
+
+/// Whether two bodies say the same, wherever they stand.
+pub(crate) fn same(one: &Node, other: &Node) -> bool {
+    match (&one.value, &other.value) {
+        (Value::Seq(one), Value::Seq(other)) => {
+            one.len() == other.len() && one.iter().zip(other).all(|(one, other)| same(one, other))
+        }
+        (Value::Map(one), Value::Map(other)) => {
+            let pairs = || one.iter().zip(other);
+            one.len() == other.len()
+                && pairs().all(|(one, other)| one.0.text == other.0.text && same(&one.1, &other.1))
+        }
+        // The text matters too: a text field takes it as it was written.
+        (value, other_value) => value == other_value && one.text == other.text,
+    }
+}
+
+fn ids(references: &[Reference]) -> Vec<Arc<str>> {
+    references.iter().map(|reference| reference.id.to_string().into()).collect()
+}
+
+/// Where a `::` path below a body stands, or the nearest place above it that does.
+fn place(body: &Node, path: &str) -> Span {
+    let mut node = body;
+    let mut span = body.place();
+    for key in path.split("::").filter(|key| !key.is_empty()) {
+        let Some((key, inner)) = node.entry(key) else { break };
+        (span, node) = (key.span, inner);
+    }
+    span
 }

@@ -4,23 +4,40 @@ use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use component::NodeId;
+use component::{Kind, NodeId};
 use data::{Account, Signal, Statement};
+use telemetry::metrics::{Labels, Registry};
 
 /// Every node's account. Cheap to clone; accounts outlive a reload, so counts never go back.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Default)]
 pub struct Books {
     accounts: Arc<Mutex<Accounts>>,
+    /// Where accounts are published; nowhere if there is none.
+    registry: Option<Registry>,
 }
 
 /// By node and the signal of the items; receivers have one account for each signal.
 type Accounts = BTreeMap<(NodeId, Signal), Arc<Account>>;
 
 impl Books {
+    /// Books whose accounts are metrics too.
+    #[must_use]
+    pub fn published(registry: Registry) -> Self {
+        Self { accounts: Arc::default(), registry: Some(registry) }
+    }
+
     /// The account of a node for a signal, opened if it is new.
     #[must_use]
     pub fn account(&self, node: &NodeId, signal: Signal) -> Arc<Account> {
-        Arc::clone(self.lock().entry((node.clone(), signal)).or_default())
+        let mut accounts = self.lock();
+        let account = accounts.entry((node.clone(), signal)).or_insert_with(|| {
+            let account = Arc::new(Account::default());
+            if let Some(registry) = &self.registry {
+                publish(registry, node, signal, &account);
+            }
+            account
+        });
+        Arc::clone(account)
     }
 
     /// Every account as it stands, in a stable order.
@@ -52,5 +69,70 @@ impl Books {
 
     fn lock(&self) -> MutexGuard<'_, Accounts> {
         self.accounts.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Makes an account visible: under the Collector's names where it has them, and whole under ours.
+fn publish(registry: &Registry, node: &NodeId, signal: Signal, account: &Arc<Account>) {
+    let metrics = Published { registry, account };
+    let items = signal.items();
+    match node.kind {
+        Kind::Exporter => {
+            let labels = [("exporter", node.id.to_string())];
+            let name = format!("otelcol_exporter_sent_{items}");
+            metrics.counter(&name, "Number of items successfully sent to destination", &labels, |it| it.left);
+            let name = format!("otelcol_exporter_send_failed_{items}");
+            let help = "Number of items in failed attempts to send to destination";
+            metrics.counter(&name, help, &labels, Statement::refused_in_all);
+        }
+        Kind::Processor => {
+            let labels = [("processor", node.id.to_string()), ("otel_signal", signal.name().to_owned())];
+            let (incoming, outgoing) =
+                ("otelcol_processor_incoming_items", "otelcol_processor_outgoing_items");
+            metrics.counter(incoming, "Number of items passed to the processor", &labels, |it| it.entered);
+            metrics.counter(outgoing, "Number of items emitted from the processor", &labels, |it| it.left);
+        }
+        Kind::Receiver | Kind::Connector | Kind::Extension => {}
+    }
+    for &(term, read) in TERMS {
+        let labels = [
+            ("kind", node.kind.name().to_owned()),
+            ("id", node.id.to_string()),
+            ("pipeline", node.pipeline.as_deref().unwrap_or_default().to_owned()),
+            ("signal", signal.name().to_owned()),
+            ("term", term.to_owned()),
+        ];
+        let help = "The ledger: entered + created = left + waiting + held + discarded + refused";
+        metrics.gauge("collimator_ledger_items", help, &labels, read);
+    }
+}
+
+type Read = fn(&Statement) -> u64;
+
+const TERMS: &[(&str, Read)] = &[
+    ("entered", |it| it.entered),
+    ("created", |it| it.created),
+    ("left", |it| it.left),
+    ("waiting", |it| it.waiting),
+    ("held", |it| it.held),
+    ("discarded", Statement::discarded_in_all),
+    ("refused", Statement::refused_in_all),
+];
+
+struct Published<'a> {
+    registry: &'a Registry,
+    account: &'a Arc<Account>,
+}
+
+#[allow(clippy::cast_precision_loss, reason = "a gauge of Prometheus is a double")]
+impl Published<'_> {
+    fn counter(&self, name: &str, help: &str, labels: Labels<'_>, read: Read) {
+        let account = Arc::clone(self.account);
+        self.registry.counter_fn(name, help, "{items}", labels, move || read(&account.statement()) as f64);
+    }
+
+    fn gauge(&self, name: &str, help: &str, labels: Labels<'_>, read: Read) {
+        let account = Arc::clone(self.account);
+        self.registry.gauge_fn(name, help, "{items}", labels, move || read(&account.statement()) as f64);
     }
 }

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use component::{
     BoxError, BuildCx, Environment, Fatal, Inlet, Kind, Listeners, NodeId, Out, RunCx, Stage, Workers,
 };
+use config::Node;
 use data::{Budget, Clock};
 use futures::FutureExt as _;
 use futures::future::BoxFuture;
@@ -44,7 +45,7 @@ pub struct Services {
 #[derive(Debug, thiserror::Error)]
 pub enum EngineError {
     /// Components that can't be built: kind, id, and what is wrong with which field.
-    #[error("{}", .0.iter().map(|(kind, id, error)| format!("{kind} {id}: {error}")).collect::<Vec<_>>().join("; "))]
+    #[error("{}", .0.iter().map(|(kind, id, error)| format!("{} {id}: {error}", kind.name())).collect::<Vec<_>>().join("; "))]
     Build(Vec<(Kind, Arc<str>, component::BuildError)>),
     /// A node that could not start.
     #[error("cannot start pipelines: failed to start {node}: {error}")]
@@ -79,7 +80,7 @@ struct Graph {
 struct RunningExporter {
     task: NodeTask,
     inlet: Inlet,
-    fingerprint: String,
+    body: Node,
     retired: CancellationToken,
 }
 
@@ -87,7 +88,8 @@ impl Engine {
     /// An engine with nothing to run.
     #[must_use]
     pub fn new(services: Services) -> Self {
-        let (books, stopping) = (Books::default(), CancellationToken::new());
+        let books = Books::published(services.registry.clone());
+        let stopping = CancellationToken::new();
         Self { services, books, graph: None, retiring: Vec::new(), stopping }
     }
 
@@ -169,7 +171,7 @@ impl Engine {
         let running = self.graph.as_ref().map(|graph| {
             let exporters = graph.exporters.iter();
             let alive = exporters.filter(|(_, exporter)| !exporter.retired.is_cancelled());
-            alive.map(|(node, it)| (node.clone(), (it.inlet.clone(), it.fingerprint.clone()))).collect()
+            alive.map(|(node, it)| (node.clone(), (it.inlet.clone(), it.body.clone()))).collect()
         });
         let running = running.unwrap_or_default();
         wire(blueprint, &|id| self.build_cx(id), &self.books, &running).map_err(unbuilt)
@@ -240,7 +242,7 @@ impl Engine {
     async fn start_node(
         &self,
         graph: &mut Graph,
-        exporters: &BTreeMap<NodeId, (Inlet, String)>,
+        exporters: &BTreeMap<NodeId, (Inlet, Node)>,
         node: NodeId,
         work: Work,
     ) -> Result<(), BoxError> {
@@ -257,8 +259,8 @@ impl Engine {
         let run = self.future(work, cx);
         let task = start(&self.services, 0, node.clone(), expected_end.clone(), ready, run).await?;
         if is_exporter {
-            let (inlet, fingerprint) = exporters.get(&node).cloned().ok_or("an exporter without a way in")?;
-            let running = RunningExporter { task, inlet, fingerprint, retired: expected_end };
+            let (inlet, body) = exporters.get(&node).cloned().ok_or("an exporter without a way in")?;
+            let running = RunningExporter { task, inlet, body, retired: expected_end };
             graph.exporters.insert(node, running);
         } else if is_extension {
             graph.extensions.push(task);

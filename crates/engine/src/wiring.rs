@@ -10,9 +10,10 @@ use component::{
     BuildCx, BuildError, Capacity, Edge, ExporterStage, ExporterUnit, Inbox, Inlet, Kind, NodeId, Outlet,
     Outlets, Processor, Stage, channel,
 };
+use config::Node;
 use data::Signal;
 
-use crate::blueprint::{Blueprint, Pipeline};
+use crate::blueprint::{Blueprint, Pipeline, same};
 use crate::books::Books;
 
 /// A component can't be built.
@@ -35,19 +36,19 @@ pub(crate) enum Work {
 pub(crate) struct Wired {
     pub(crate) work: Vec<(NodeId, Work)>,
     /// The ways into the exporters, by node: what keeps them open for the next reload.
-    pub(crate) exporters: BTreeMap<NodeId, (Inlet, String)>,
+    pub(crate) exporters: BTreeMap<NodeId, (Inlet, Node)>,
     /// The ways into processors and connectors, for their levels.
     pub(crate) inlets: Vec<(NodeId, component::Level)>,
 }
 
 /// Builds every component in use and joins them.
 ///
-/// `running` are exporters that may be joined instead of built, with the fingerprint of their settings.
+/// `running` are exporters that may be joined instead of built, with the settings that they run with.
 pub(crate) fn wire(
     blueprint: &Blueprint,
     cx: &dyn Fn(&Arc<str>) -> BuildCx,
     books: &Books,
-    running: &BTreeMap<NodeId, (Inlet, String)>,
+    running: &BTreeMap<NodeId, (Inlet, Node)>,
 ) -> Result<Wired, Vec<Unbuilt>> {
     let mut wiring = Wiring {
         blueprint,
@@ -72,7 +73,7 @@ struct Wiring<'a> {
     blueprint: &'a Blueprint,
     cx: &'a dyn Fn(&Arc<str>) -> BuildCx,
     books: &'a Books,
-    running: &'a BTreeMap<NodeId, (Inlet, String)>,
+    running: &'a BTreeMap<NodeId, (Inlet, Node)>,
     units: BTreeMap<Arc<str>, Box<dyn ExporterUnit>>,
     connectors: BTreeMap<NodeId, Inlet>,
     entries: BTreeMap<Arc<str>, Vec<Edge>>,
@@ -187,12 +188,12 @@ impl Wiring<'_> {
         if let Some((inlet, _)) = self.wired.exporters.get(&node) {
             return Some(inlet.clone());
         }
-        let fingerprint = &self.blueprint.part(Kind::Exporter, id)?.fingerprint;
+        let body = &self.blueprint.part(Kind::Exporter, id)?.body;
         let inlet = match self.running.get(&node) {
-            Some((inlet, same)) if same == fingerprint => inlet.clone(),
+            Some((inlet, former)) if same(former, body) => inlet.clone(),
             _ => self.new_exporter(id, &node, signal)?,
         };
-        self.wired.exporters.insert(node, (inlet.clone(), fingerprint.clone()));
+        self.wired.exporters.insert(node, (inlet.clone(), body.clone()));
         Some(inlet)
     }
 
@@ -221,7 +222,7 @@ impl Wiring<'_> {
     }
 
     fn wrong_stage<T>(&mut self, kind: Kind, id: &Arc<str>) -> Option<T> {
-        let error = BuildError::at("", format!("the component did not build a {kind}"));
+        let error = BuildError::at("", format!("the component did not build a {}", kind.name()));
         self.errors.push(Unbuilt { kind, id: Arc::clone(id), error });
         None
     }
