@@ -4,12 +4,17 @@ use std::sync::LazyLock;
 
 use otlp::schema::{self, Field, Kind, Label, Message};
 
-/// Longest key of the schema with its comma, quotes and colon, rounded up. A fixed size lets the writer copy a
-/// key with a few moves where a copy of unknown length would be a call.
-pub(crate) const KEY: usize = 32;
+use crate::wire::WireType;
 
-/// Messages with more fields than this take the writer's general path.
-pub(crate) const SLOTS: usize = 16;
+/// Longest opening of the schema, rounded up. A fixed size lets the writer copy it with a few moves where a
+/// copy of unknown length would be a call.
+pub(crate) const OPENING: usize = 32;
+
+/// Messages with at most this many fields are small to the writer.
+pub(crate) const SMALL: usize = 4;
+
+/// Messages with at most this many fields are large to the writer; what is beyond takes its general path.
+pub(crate) const LARGE: usize = 16;
 
 /// Field numbers below this are looked up in a table.
 const DIRECT: usize = 32;
@@ -24,19 +29,36 @@ pub(crate) struct Plan {
     message: &'static Message,
     /// Fields in the order in which they are written.
     pub(crate) fields: Vec<Entry>,
+    /// How the writer takes the message.
+    pub(crate) shape: Shape,
     /// Field number to index in `fields` plus one; zero is no field.
     direct: [u8; DIRECT],
+}
+
+/// How the writer takes a message.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Shape {
+    /// Nothing but a oneof, as `AnyValue` is.
+    Union,
+    /// At most [`SMALL`] fields.
+    Small,
+    /// At most [`LARGE`] fields.
+    Large,
+    /// More fields.
+    Huge,
 }
 
 /// A field of a [`Plan`].
 #[derive(Debug)]
 pub(crate) struct Entry {
-    /// `,"name":`, padded.
-    pub(crate) key: [u8; KEY],
-    pub(crate) key_len: usize,
+    /// What comes before the value, padded.
+    pub(crate) opening: [u8; OPENING],
+    pub(crate) opening_len: usize,
     pub(crate) number: u32,
     pub(crate) kind: Kind,
     pub(crate) label: Label,
+    /// Wire type of one value.
+    pub(crate) wire_type: WireType,
     /// Where the plan of an embedded message is.
     pub(crate) child: PlanId,
     /// The table's entry, for names.
@@ -107,7 +129,13 @@ impl Plan {
                 *entry = index + 1;
             }
         }
-        Self { message, fields, direct }
+        let shape = match fields.len() {
+            _ if fields.iter().all(|field| field.label == Label::Oneof) => Shape::Union,
+            len if len <= SMALL => Shape::Small,
+            len if len <= LARGE => Shape::Large,
+            _ => Shape::Huge,
+        };
+        Self { message, fields, shape, direct }
     }
 
     /// Index of the field with this number.
@@ -124,22 +152,22 @@ impl Plan {
     /// senders mostly keep the order of the fields.
     #[inline]
     pub(crate) fn by_name(&self, name: &[u8], hint: usize) -> Option<usize> {
-        if self.fields.get(hint).is_some_and(|field| field.field.json.as_bytes() == name) {
-            return Some(hint);
+        let (before, after) = self.fields.split_at_checked(hint).unwrap_or_default();
+        let found = |field: &Entry| field.field.json.as_bytes() == name;
+        if let Some(index) = after.iter().position(found) {
+            return Some(hint + index);
         }
-        self.fields
-            .iter()
-            .position(|field| field.field.json.as_bytes() == name)
-            .or_else(|| self.fields.iter().position(|field| field.field.name.as_bytes() == name))
+        let in_snake = || self.fields.iter().position(|field| field.field.name.as_bytes() == name);
+        before.iter().position(found).or_else(in_snake)
     }
 }
 
 impl Entry {
     fn new(field: &'static Field, messages: &mut Vec<&'static Message>) -> Self {
-        let text = format!(",\"{}\":", field.json);
-        let mut key = [0; KEY];
+        let text = Self::opening(field);
+        let mut opening = [0; OPENING];
         // A name of somebody else's schema may be too long: the writer takes the plain way then.
-        if let Some(start) = key.get_mut(..text.len()) {
+        if let Some(start) = opening.get_mut(..text.len()) {
             start.copy_from_slice(text.as_bytes());
         }
         let child = match field.kind {
@@ -147,14 +175,44 @@ impl Entry {
             _ => PlanId(0),
         };
         Self {
-            key,
-            key_len: text.len(),
+            opening,
+            opening_len: text.len(),
             number: field.number,
             kind: field.kind,
             label: field.label,
+            wire_type: WireType::of(field.kind),
             child,
             field,
         }
+    }
+
+    /// What the writer puts before the value: `,"name":`, and the bracket of a repeated field, or the quote of a
+    /// single value that is always in quotes.
+    pub(crate) fn opening(field: &Field) -> String {
+        let start = match field.label {
+            Label::Repeated | Label::Packed => "[",
+            _ if is_quoted(field.kind) => "\"",
+            _ => "",
+        };
+        format!(",\"{}\":{start}", field.json)
+    }
+
+    /// Whether the field is written even if it is absent: the reference keeps embedded messages that are
+    /// neither repeated nor in a oneof by value.
+    #[inline]
+    pub(crate) fn always(&self) -> bool {
+        self.label == Label::Singular && matches!(self.kind, Kind::Message(_))
+    }
+}
+
+/// Whether values of this kind are strings in JSON. A double is one at times only.
+#[inline]
+pub(crate) fn is_quoted(kind: Kind) -> bool {
+    match kind {
+        Kind::String | Kind::Bytes | Kind::TraceId | Kind::SpanId => true,
+        Kind::Int64 | Kind::Uint64 | Kind::Sint64 | Kind::Fixed64 | Kind::Sfixed64 => true,
+        Kind::Bool | Kind::Int32 | Kind::Uint32 | Kind::Sint32 | Kind::Fixed32 | Kind::Sfixed32 => false,
+        Kind::Double | Kind::Enum(_) | Kind::Message(_) => false,
     }
 }
 
@@ -180,9 +238,9 @@ mod tests {
     #[test]
     fn the_whole_schema_fits_the_fast_paths() {
         for plan in &KNOWN.0 {
-            assert!(plan.fields.len() <= SLOTS, "{} has too many fields", plan.message.name);
+            assert_ne!(plan.shape, Shape::Huge, "{} has too many fields", plan.message.name);
             for field in &plan.fields {
-                assert!(field.key_len <= KEY, "{} is too long", field.field.json);
+                assert!(field.opening_len <= OPENING, "{} is too long", field.field.json);
                 assert!((field.number as usize) < DIRECT);
                 assert_eq!(
                     plan.by_number(field.number).map(|index| plan.fields[index].number),

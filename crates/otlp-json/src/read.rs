@@ -8,15 +8,10 @@ use crate::error::{Fault, JsonError, Reason, excerpt};
 use crate::number::{Integer, double, integer};
 use crate::plan::{Entry, Plan, Plans, with_plan};
 use crate::scan::{Quoted, Scanner, unescape};
-use crate::wire::Builder;
+use crate::wire::{Builder, WireType};
 
 /// Deepest nesting that [`Limits::max_depth`] can ask for: what the stack of a thread is sure to hold.
 const MAX_DEPTH: usize = 512;
-
-const VARINT: u32 = 0;
-const FIXED64: u32 = 1;
-const BYTES: u32 = 2;
-const FIXED32: u32 = 5;
 
 /// Bounds of what is read. The size of the input is its caller's to bound.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -172,7 +167,7 @@ impl Reader<'_> {
     fn element(&mut self, field: &Entry, depth: usize) -> Result<(), Fault> {
         let may_be_empty = matches!(field.kind, Kind::Message(_) | Kind::String);
         if may_be_empty && self.text.null()? {
-            self.wire.tag(field.number, BYTES);
+            self.wire.tag(field.number, WireType::Bytes);
             self.wire.varint(0);
             return Ok(());
         }
@@ -185,7 +180,7 @@ impl Reader<'_> {
         if self.text.take(b']')? {
             return Ok(());
         }
-        self.wire.tag(field.number, BYTES);
+        self.wire.tag(field.number, WireType::Bytes);
         let open = self.wire.open();
         let mut index = 0;
         loop {
@@ -205,7 +200,7 @@ impl Reader<'_> {
     fn single(&mut self, field: &Entry, keep_zero: bool, depth: usize) -> Result<(), Fault> {
         match field.kind {
             Kind::Message(_) => {
-                self.wire.tag(field.number, BYTES);
+                self.wire.tag(field.number, WireType::Bytes);
                 let open = self.wire.open();
                 self.message(self.plans.get(field.child), depth + 1)?;
                 self.wire.close(open);
@@ -218,7 +213,7 @@ impl Reader<'_> {
             kind => {
                 let value = self.scalar(kind)?;
                 if keep_zero || !value.is_zero() {
-                    self.wire.tag(field.number, value.wire_type());
+                    self.wire.tag(field.number, field.wire_type);
                     self.push(value);
                 }
                 Ok(())
@@ -232,7 +227,7 @@ impl Reader<'_> {
         if text.raw.is_empty() && !keep_empty {
             return Ok(());
         }
-        self.wire.tag(field.number, BYTES);
+        self.wire.tag(field.number, WireType::Bytes);
         if text.escaped {
             let open = self.wire.open();
             unescape(text, |piece| self.wire.raw(piece))?;
@@ -250,7 +245,7 @@ impl Reader<'_> {
         if text.is_empty() && !keep_empty {
             return Ok(());
         }
-        self.wire.tag(field.number, BYTES);
+        self.wire.tag(field.number, WireType::Bytes);
         self.wire.varint((text.len() / 2) as u64);
         if text.is_empty() {
             return Ok(());
@@ -280,7 +275,7 @@ impl Reader<'_> {
         if text.is_empty() && !keep_empty {
             return Ok(());
         }
-        self.wire.tag(field.number, BYTES);
+        self.wire.tag(field.number, WireType::Bytes);
         let open = self.wire.open();
         let decoded = STANDARD.decode_vec(text, self.wire.tail());
         decoded.map_err(|_| Fault::new(Reason::Base64, quoted.start))?;
@@ -396,14 +391,6 @@ impl Scalar {
     /// Whether all bits are zero. Minus zero is kept: it is not the default.
     fn is_zero(self) -> bool {
         matches!(self, Self::Varint(0) | Self::Fixed32(0) | Self::Fixed64(0))
-    }
-
-    fn wire_type(self) -> u32 {
-        match self {
-            Self::Varint(_) => VARINT,
-            Self::Fixed32(_) => FIXED32,
-            Self::Fixed64(_) => FIXED64,
-        }
     }
 }
 

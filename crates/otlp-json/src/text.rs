@@ -3,28 +3,26 @@
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 
-use crate::plan::{Entry, KEY};
+use crate::plan::{Entry, OPENING};
 
-/// Appends `,"name":`.
+/// Appends what comes before the field's value: `,"name":` and, see [`Entry::opening`], a quote or a bracket.
 #[inline]
-pub(crate) fn push_key(out: &mut Vec<u8>, field: &Entry) {
-    if field.key_len > KEY {
-        out.extend_from_slice(format!(",\"{}\":", field.field.json).as_bytes());
+pub(crate) fn push_opening(out: &mut Vec<u8>, field: &Entry) {
+    if field.opening_len > OPENING {
+        out.extend_from_slice(Entry::opening(field.field).as_bytes());
         return;
     }
     // A copy of fixed size, cut back, is several times cheaper than one of unknown size.
-    let end = out.len() + field.key_len;
-    out.extend_from_slice(&field.key);
+    let end = out.len() + field.opening_len;
+    out.extend_from_slice(&field.opening);
     out.truncate(end);
 }
 
-/// Appends a string in quotes. Quotes, backslashes and control characters are escaped, and nothing else:
-/// neither HTML's characters nor U+2028.
+/// Appends a string and its closing quote. Quotes, backslashes and control characters are escaped, and nothing
+/// else: neither HTML's characters nor U+2028.
 #[inline]
 pub(crate) fn push_string(out: &mut Vec<u8>, text: &[u8]) {
-    out.push(b'"');
-    let plain = plain_len(text);
-    if plain == text.len() {
+    if plain_len(text) == text.len() {
         out.extend_from_slice(text);
     } else {
         push_escaped(out, text);
@@ -35,21 +33,36 @@ pub(crate) fn push_string(out: &mut Vec<u8>, text: &[u8]) {
 /// How many bytes at the start need no escape: all but quotes, backslashes and control characters.
 #[inline]
 pub(crate) fn plain_len(text: &[u8]) -> usize {
-    let (chunks, rest) = text.as_chunks::<16>();
-    let mut len = 0;
-    for chunk in chunks {
-        if chunk.iter().fold(false, |found, byte| found | is_special(*byte)) {
-            break;
+    let (words, _) = text.as_chunks::<8>();
+    for (index, word) in words.iter().enumerate() {
+        let special = specials(u64::from_le_bytes(*word));
+        if special != 0 {
+            return index * 8 + first_byte(special);
         }
-        len += chunk.len();
     }
-    let rest = if len == text.len() - rest.len() { rest } else { text.get(len..).unwrap_or_default() };
-    len + rest.iter().position(|byte| is_special(*byte)).unwrap_or(rest.len())
+    // What is left is less than a word: look at the last word, of which the first bytes are known already.
+    if let Some(word) = text.last_chunk::<8>() {
+        let special = specials(u64::from_le_bytes(*word));
+        return if special == 0 { text.len() } else { text.len() - 8 + first_byte(special) };
+    }
+    text.iter().position(|byte| (*byte < 0x20) | (*byte == b'"') | (*byte == b'\\')).unwrap_or(text.len())
+}
+
+/// Marks the bytes of a little-endian word that need an escape with their highest bit. Exact for the first of
+/// them; bytes after it may be marked wrongly.
+#[inline]
+fn specials(word: u64) -> u64 {
+    const ONES: u64 = u64::from_le_bytes([1; 8]);
+    let zero_bytes = |word: u64| word.wrapping_sub(ONES) & !word;
+    let quotes = zero_bytes(word ^ (ONES * b'"' as u64));
+    let backslashes = zero_bytes(word ^ (ONES * b'\\' as u64));
+    let controls = word.wrapping_sub(ONES * 0x20) & !word;
+    (quotes | backslashes | controls) & (ONES * 0x80)
 }
 
 #[inline]
-fn is_special(byte: u8) -> bool {
-    (byte < 0x20) | (byte == b'"') | (byte == b'\\')
+fn first_byte(marked: u64) -> usize {
+    (marked.trailing_zeros() / 8) as usize
 }
 
 #[cold]
@@ -73,10 +86,9 @@ fn push_escaped(out: &mut Vec<u8>, mut text: &[u8]) {
     }
 }
 
-/// Appends bytes as lower-case hexadecimal digits in quotes.
+/// Appends bytes as lower-case hexadecimal digits and a closing quote.
 #[inline]
 pub(crate) fn push_hex(out: &mut Vec<u8>, id: &[u8]) {
-    out.push(b'"');
     let (eights, rest) = id.as_chunks::<8>();
     for eight in eights {
         out.extend_from_slice(eight.map(hex_pair).as_flattened());
@@ -93,9 +105,8 @@ fn hex_pair(byte: u8) -> [u8; 2] {
     [digit(byte >> 4), digit(byte & 15)]
 }
 
-/// Appends bytes in standard base64 in quotes.
+/// Appends bytes in standard base64 and a closing quote.
 pub(crate) fn push_base64(out: &mut Vec<u8>, bytes: &[u8]) {
-    out.push(b'"');
     let start = out.len();
     // Four digits for three bytes, the last group padded.
     out.resize(start + bytes.len().div_ceil(3) * 4, b'=');
@@ -177,6 +188,10 @@ fn push_millionths(out: &mut Vec<u8>, digits: &str) {
 mod tests {
     use super::*;
 
+    fn quoted(push: impl FnOnce(&mut Vec<u8>)) -> String {
+        format!("\"{}", text(push))
+    }
+
     fn text(push: impl FnOnce(&mut Vec<u8>)) -> String {
         let mut out = Vec::new();
         push(&mut out);
@@ -225,7 +240,7 @@ mod tests {
     #[test]
     fn strings_escape_what_json_demands_and_nothing_else() {
         let check = |value: &str, expected: &str| {
-            assert_eq!(text(|out| push_string(out, value.as_bytes())), expected);
+            assert_eq!(quoted(|out| push_string(out, value.as_bytes())), expected);
         };
         check("", r#""""#);
         check("plain", r#""plain""#);
@@ -254,12 +269,12 @@ mod tests {
 
     #[test]
     fn ids_and_bytes() {
-        assert_eq!(text(|out| push_hex(out, &[0x5b, 0x8e, 0xff, 0x00])), "\"5b8eff00\"");
-        assert_eq!(text(|out| push_hex(out, &[0xa9; 16])), format!("\"{}\"", "a9".repeat(16)));
+        assert_eq!(quoted(|out| push_hex(out, &[0x5b, 0x8e, 0xff, 0x00])), "\"5b8eff00\"");
+        assert_eq!(quoted(|out| push_hex(out, &[0xa9; 16])), format!("\"{}\"", "a9".repeat(16)));
         for (bytes, expected) in
             [("", ""), ("h", "aA=="), ("hi", "aGk="), ("hi!", "aGkh"), ("\u{3ff}?", "z78/")]
         {
-            assert_eq!(text(|out| push_base64(out, bytes.as_bytes())), format!("\"{expected}\""));
+            assert_eq!(quoted(|out| push_base64(out, bytes.as_bytes())), format!("\"{expected}\""));
         }
     }
 }

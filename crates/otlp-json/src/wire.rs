@@ -1,5 +1,30 @@
 //! Protobuf's wire format: just what the two directions need.
 
+use otlp::schema::Kind;
+
+/// How a value is encoded, by the number in its tag.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u8)]
+pub(crate) enum WireType {
+    Varint = 0,
+    Fixed64 = 1,
+    Bytes = 2,
+    Fixed32 = 5,
+}
+
+impl WireType {
+    /// The wire type of one value.
+    pub(crate) fn of(kind: Kind) -> Self {
+        match kind {
+            Kind::Bool | Kind::Enum(_) => Self::Varint,
+            Kind::Int32 | Kind::Int64 | Kind::Uint32 | Kind::Uint64 | Kind::Sint32 | Kind::Sint64 => Self::Varint,
+            Kind::Fixed64 | Kind::Sfixed64 | Kind::Double => Self::Fixed64,
+            Kind::Fixed32 | Kind::Sfixed32 => Self::Fixed32,
+            Kind::String | Kind::Bytes | Kind::TraceId | Kind::SpanId | Kind::Message(_) => Self::Bytes,
+        }
+    }
+}
+
 /// The value of a field on the wire.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Value<'a> {
@@ -7,6 +32,26 @@ pub(crate) enum Value<'a> {
     Fixed64(u64),
     Fixed32(u32),
     Bytes(&'a [u8]),
+}
+
+impl<'a> Value<'a> {
+    /// The bytes, if it is any.
+    pub(crate) fn bytes(self) -> Option<&'a [u8]> {
+        match self {
+            Self::Bytes(bytes) => Some(bytes),
+            _ => None,
+        }
+    }
+
+    #[inline]
+    pub(crate) fn wire_type(self) -> WireType {
+        match self {
+            Self::Varint(_) => WireType::Varint,
+            Self::Fixed64(_) => WireType::Fixed64,
+            Self::Fixed32(_) => WireType::Fixed32,
+            Self::Bytes(_) => WireType::Bytes,
+        }
+    }
 }
 
 /// A walk over the fields of one message. Ends early at bytes that are no protobuf.
@@ -111,17 +156,6 @@ impl<'a> Fields<'a> {
             return Some((number, value));
         }
     }
-
-    /// The next value of the field with this number; others are passed over.
-    #[inline]
-    pub(crate) fn next_of(&mut self, number: u32) -> Option<Value<'a>> {
-        loop {
-            let (found, value) = self.next()?;
-            if found == number {
-                return Some(value);
-            }
-        }
-    }
 }
 
 /// Wire bytes under construction. A message's length comes before it but is known after it. One byte is kept
@@ -160,8 +194,8 @@ impl Builder {
     }
 
     #[inline]
-    pub(crate) fn tag(&mut self, number: u32, wire_type: u32) {
-        self.varint(u64::from(number << 3 | wire_type));
+    pub(crate) fn tag(&mut self, number: u32, wire_type: WireType) {
+        self.varint(u64::from(number << 3) | wire_type as u64);
     }
 
     #[inline]
@@ -229,13 +263,13 @@ mod tests {
     fn lengths_of_every_width_nest() {
         for len in [0, 1, 126, 127, 128, 129, 16_383, 16_384, 16_385, 2_097_151, 2_097_152] {
             let mut builder = Builder::default();
-            builder.tag(1, 2);
+            builder.tag(1, WireType::Bytes);
             let outer = builder.open();
-            builder.tag(2, 2);
+            builder.tag(2, WireType::Bytes);
             let inner = builder.open();
             builder.raw(&vec![7; len]);
             builder.close(inner);
-            builder.tag(3, 0);
+            builder.tag(3, WireType::Varint);
             builder.varint(300);
             builder.close(outer);
             let wire = builder.finish();

@@ -3,9 +3,9 @@
 use bytes::Bytes;
 use otlp::schema::{Kind, Label, Message};
 
-use crate::plan::{Entry, Plan, Plans, SLOTS, with_plan};
-use crate::text::{push_base64, push_double, push_hex, push_key, push_signed, push_string, push_unsigned};
-use crate::wire::{Fields, Value};
+use crate::plan::{Entry, LARGE, Plan, Plans, SMALL, Shape, is_quoted, with_plan};
+use crate::text::{push_base64, push_double, push_hex, push_opening, push_signed, push_string, push_unsigned};
+use crate::wire::{Fields, Value, WireType};
 
 /// How deep messages are written. Far more than the wire's own check lets in; a bound for the stack only.
 const MAX_DEPTH: usize = 256;
@@ -57,26 +57,57 @@ struct Writer<'a> {
     out: &'a mut Vec<u8>,
 }
 
-/// Where a field's values are in the encoding of its message. An `end` of zero is nowhere.
-#[derive(Clone, Copy, Default)]
-struct Slot {
-    start: usize,
-    end: usize,
+/// What a walk over a message has found of one field.
+#[derive(Clone, Copy)]
+enum Slot<'a> {
+    Absent,
+    /// A single value.
+    One(Value<'a>),
+    /// The part of the encoding that holds all values, others perhaps between them.
+    Run { start: usize, end: usize },
 }
 
 impl Writer<'_> {
-    /// Writes a message. The first walk notes where each field is, so that the second can write them in
-    /// JSON's order whatever the order on the wire.
     fn object(&mut self, plan: &Plan, wire: &[u8], depth: usize) {
-        if plan.fields.len() > SLOTS {
-            return self.merged(plan, &[wire], depth);
+        match plan.shape {
+            Shape::Union => self.union(plan, wire, depth),
+            Shape::Small => self.fields::<SMALL>(plan, wire, depth),
+            Shape::Large => self.fields::<LARGE>(plan, wire, depth),
+            Shape::Huge => self.merged(plan, &[wire], depth),
         }
-        let slots = locate(plan, wire);
+    }
+
+    /// Writes a message that is a oneof: its last member.
+    fn union(&mut self, plan: &Plan, wire: &[u8], depth: usize) {
+        let mut last = None;
+        let mut fields = Fields::new(wire);
+        while let Some((number, value)) = fields.next() {
+            let field = plan.by_number(number).and_then(|index| plan.fields.get(index));
+            if let Some(field) = field.filter(|field| field.takes(value)) {
+                last = Some((field, value));
+            }
+        }
+        let begin = self.out.len();
+        if let Some((field, value)) = last {
+            self.single(field, value, depth);
+        }
+        self.end_object(begin);
+    }
+
+    /// Writes a message of at most `N` fields. A first walk notes where each field is, so that they can be
+    /// written in JSON's order whatever the order on the wire.
+    #[inline]
+    fn fields<const N: usize>(&mut self, plan: &Plan, wire: &[u8], depth: usize) {
+        let slots = locate::<N>(plan, wire);
         let begin = self.out.len();
         for (field, slot) in plan.fields.iter().zip(&slots) {
-            let values = wire.get(slot.start..slot.end).unwrap_or_default();
-            if slot.end > 0 || field.always() {
-                self.field(field, &[values], depth);
+            match *slot {
+                Slot::One(value) => self.single(field, value, depth),
+                Slot::Run { start, end } => {
+                    self.run(field, &[wire.get(start..end).unwrap_or_default()], depth);
+                }
+                Slot::Absent if field.always() => self.single(field, Value::Bytes(&[]), depth),
+                Slot::Absent => {}
             }
         }
         self.end_object(begin);
@@ -97,8 +128,9 @@ impl Writer<'_> {
         }
         let begin = self.out.len();
         for field in &plan.fields {
-            if field.label != Label::Oneof || member == Some(field.number) {
-                self.field(field, parts, depth);
+            match field.label {
+                Label::Oneof if member != Some(field.number) => {}
+                _ => self.run(field, parts, depth),
             }
         }
         self.end_object(begin);
@@ -114,19 +146,42 @@ impl Writer<'_> {
         self.out.push(b'}');
     }
 
-    /// Writes the field's values among those in `ranges`, or nothing.
+    /// Writes a field that has one value.
     #[inline]
-    fn field(&mut self, field: &Entry, ranges: &[&[u8]], depth: usize) {
+    fn single(&mut self, field: &Entry, value: Value<'_>, depth: usize) {
+        match (field.kind, value) {
+            (Kind::Message(_), Value::Bytes(wire)) => {
+                push_opening(self.out, field);
+                self.nested(self.plans.get(field.child), wire, depth);
+            }
+            _ if field.label == Label::Singular && is_zero(field.kind, value) => {}
+            _ => {
+                push_opening(self.out, field);
+                self.scalar(field.kind, value);
+            }
+        }
+    }
+
+    /// Writes the field's values among those in `ranges`, or nothing.
+    fn run(&mut self, field: &Entry, ranges: &[&[u8]], depth: usize) {
         match (field.label, field.kind) {
             (Label::Repeated, Kind::Message(_)) => self.messages(field, ranges, depth),
             (Label::Repeated | Label::Packed, _) => self.scalars(field, ranges),
-            (_, Kind::Message(_)) => self.message(field, ranges, depth),
+            (Label::Singular, Kind::Message(_)) => {
+                push_opening(self.out, field);
+                let mut parts = Vec::new();
+                each(field, ranges, |value| parts.extend(value.bytes()));
+                if depth + 1 < MAX_DEPTH {
+                    self.merged(self.plans.get(field.child), &parts, depth + 1);
+                } else {
+                    self.out.extend_from_slice(b"{}");
+                }
+            }
             _ => {
-                let last = occurrences(field, ranges).last();
-                let kept = |value: &Value<'_>| field.label != Label::Singular || !is_zero(field.kind, *value);
-                if let Some(value) = last.filter(kept) {
-                    push_key(self.out, field);
-                    self.scalar(field.kind, value);
+                let mut last = None;
+                each(field, ranges, |value| last = Some(value));
+                if let Some(value) = last {
+                    self.single(field, value, depth);
                 }
             }
         }
@@ -135,47 +190,18 @@ impl Writer<'_> {
     fn messages(&mut self, field: &Entry, ranges: &[&[u8]], depth: usize) {
         let plan = self.plans.get(field.child);
         let mut first = true;
-        for value in occurrences(field, ranges) {
-            let Value::Bytes(wire) = value else { continue };
+        each(field, ranges, |value| {
+            let Value::Bytes(wire) = value else { return };
             if first {
-                push_key(self.out, field);
+                push_opening(self.out, field);
+            } else {
+                self.out.push(b',');
             }
-            self.out.push(if first { b'[' } else { b',' });
             first = false;
             self.nested(plan, wire, depth);
-        }
+        });
         if !first {
             self.out.push(b']');
-        }
-    }
-
-    #[inline]
-    fn message(&mut self, field: &Entry, ranges: &[&[u8]], depth: usize) {
-        let mut values = occurrences(field, ranges).filter_map(|value| match value {
-            Value::Bytes(wire) => Some(wire),
-            _ => None,
-        });
-        let first = values.next();
-        let second = values.next();
-        if first.is_none() && !field.always() {
-            return;
-        }
-        push_key(self.out, field);
-        let plan = self.plans.get(field.child);
-        match (first, second) {
-            (Some(first), Some(second)) => {
-                let mut parts = vec![first, second];
-                parts.extend(values);
-                if field.label == Label::Oneof {
-                    parts.drain(..parts.len() - 1);
-                }
-                if depth + 1 < MAX_DEPTH {
-                    self.merged(plan, &parts, depth + 1);
-                } else {
-                    self.out.extend_from_slice(b"{}");
-                }
-            }
-            (first, _) => self.nested(plan, first.unwrap_or_default(), depth),
         }
     }
 
@@ -191,12 +217,10 @@ impl Writer<'_> {
 
     fn scalars(&mut self, field: &Entry, ranges: &[&[u8]]) {
         let begin = self.out.len();
-        for value in occurrences(field, ranges) {
-            match value {
-                Value::Bytes(packed) if field.label == Label::Packed => self.packed(field, packed, begin),
-                value => self.element(field, value, begin),
-            }
-        }
+        each(field, ranges, |value| match value {
+            Value::Bytes(packed) if field.label == Label::Packed => self.packed(field, packed, begin),
+            value => self.element(field, value, begin),
+        });
         if self.out.len() > begin {
             self.out.push(b']');
         }
@@ -215,14 +239,17 @@ impl Writer<'_> {
 
     fn element(&mut self, field: &Entry, value: Value<'_>, begin: usize) {
         if self.out.len() == begin {
-            push_key(self.out, field);
-            self.out.push(b'[');
+            push_opening(self.out, field);
         } else {
             self.out.push(b',');
+        }
+        if is_quoted(field.kind) {
+            self.out.push(b'"');
         }
         self.scalar(field.kind, value);
     }
 
+    /// Writes a value, without the quote that opens it.
     #[inline]
     fn scalar(&mut self, kind: Kind, value: Value<'_>) {
         match value {
@@ -264,53 +291,24 @@ impl Writer<'_> {
 
     #[inline]
     fn quoted(&mut self, push: impl FnOnce(&mut Vec<u8>)) {
-        self.out.push(b'"');
         push(self.out);
         self.out.push(b'"');
     }
 }
 
 impl Entry {
-    /// Whether the field is written even if it is absent: the reference keeps embedded messages that are
-    /// neither repeated nor in a oneof by value.
-    #[inline]
-    fn always(&self) -> bool {
-        self.label == Label::Singular && matches!(self.kind, Kind::Message(_))
-    }
-
     /// Whether a value has the wire type of the field.
     #[inline]
     fn takes(&self, value: Value<'_>) -> bool {
-        match value {
-            Value::Bytes(_) => {
-                self.label == Label::Packed
-                    || matches!(
-                        self.kind,
-                        Kind::String | Kind::Bytes | Kind::TraceId | Kind::SpanId | Kind::Message(_)
-                    )
-            }
-            Value::Fixed64(_) => matches!(self.kind, Kind::Double | Kind::Fixed64 | Kind::Sfixed64),
-            Value::Fixed32(_) => matches!(self.kind, Kind::Fixed32 | Kind::Sfixed32),
-            Value::Varint(_) => matches!(
-                self.kind,
-                Kind::Bool
-                    | Kind::Int32
-                    | Kind::Int64
-                    | Kind::Uint32
-                    | Kind::Uint64
-                    | Kind::Sint32
-                    | Kind::Sint64
-                    | Kind::Enum(_)
-            ),
-        }
+        let found = value.wire_type();
+        found == self.wire_type || (self.label == Label::Packed && found == WireType::Bytes)
     }
 }
 
-/// Notes where the values of each field are: from the first to the last of a repeated field or a message, the
-/// last alone of a scalar or a oneof.
+/// Notes where the values of each field are.
 #[inline]
-fn locate(plan: &Plan, wire: &[u8]) -> [Slot; SLOTS] {
-    let mut slots = [Slot::default(); SLOTS];
+fn locate<'a, const N: usize>(plan: &Plan, wire: &'a [u8]) -> [Slot<'a>; N] {
+    let mut slots = [Slot::Absent; N];
     let mut member = None;
     let mut fields = Fields::new(wire);
     loop {
@@ -321,37 +319,36 @@ fn locate(plan: &Plan, wire: &[u8]) -> [Slot; SLOTS] {
         if !field.takes(value) {
             continue;
         }
-        let end = fields.position();
-        match field.label {
-            Label::Repeated | Label::Packed if slot.end > 0 => slot.end = end,
-            Label::Singular if slot.end > 0 && field.always() => slot.end = end,
-            Label::Oneof => {
-                *slot = Slot { start, end };
-                if let Some(before) = member.replace(index).filter(|before| *before != index)
-                    && let Some(slot) = slots.get_mut(before)
-                {
-                    *slot = Slot::default();
-                }
+        *slot = match (field.label, *slot) {
+            (Label::Repeated | Label::Packed, Slot::Run { start, .. }) => {
+                Slot::Run { start, end: fields.position() }
             }
-            _ => *slot = Slot { start, end },
+            (Label::Repeated | Label::Packed, _) => Slot::Run { start, end: fields.position() },
+            // Twice the same message: they are merged.
+            (Label::Singular, Slot::One(_)) if field.always() => Slot::Run { start: 0, end: wire.len() },
+            (Label::Singular, run @ Slot::Run { .. }) => run,
+            _ => Slot::One(value),
+        };
+        if field.label == Label::Oneof
+            && let Some(before) = member.replace(index).filter(|before| *before != index)
+            && let Some(slot) = slots.get_mut(before)
+        {
+            *slot = Slot::Absent;
         }
     }
 }
 
-/// The field's values in `ranges`, in order.
+/// Hands over the field's values in `ranges`, in order.
 #[inline]
-fn occurrences<'a>(field: &Entry, ranges: &[&'a [u8]]) -> impl Iterator<Item = Value<'a>> {
-    ranges.iter().flat_map(move |range| {
+fn each<'a>(field: &Entry, ranges: &[&'a [u8]], mut work: impl FnMut(Value<'a>)) {
+    for range in ranges {
         let mut fields = Fields::new(range);
-        std::iter::from_fn(move || {
-            loop {
-                let value = fields.next_of(field.number)?;
-                if field.takes(value) {
-                    return Some(value);
-                }
+        while let Some((number, value)) = fields.next() {
+            if number == field.number && field.takes(value) {
+                work(value);
             }
-        })
-    })
+        }
+    }
 }
 
 /// Whether a singular scalar is left out. As for the reference, minus zero and ids of nothing but zeros are.
