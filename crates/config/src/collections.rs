@@ -4,8 +4,9 @@ use std::collections::BTreeMap;
 
 use serde_json::{Value as Json, json};
 
+use crate::reader::Reader;
 use crate::section::Section;
-use crate::setting::{Reader, Row, Secret, Setting};
+use crate::setting::{Row, Secret, Setting};
 use crate::tree::{Node, Value};
 
 /// A list. Null keeps the default, `[]` empties it.

@@ -7,7 +7,7 @@ use serde_json::json;
 use crate::snippet;
 use crate::source::{Sources, Span};
 
-/// At most this many findings are kept; a file that is wrong throughout needs no more.
+/// At most this many findings of each severity are kept; a file that is wrong throughout needs no more.
 const MAX_FINDINGS: usize = 500;
 
 /// How bad a finding is.
@@ -77,6 +77,7 @@ pub struct Diagnostics {
     sources: Sources,
     found: Vec<Diagnostic>,
     errors: usize,
+    warnings: usize,
 }
 
 impl Diagnostics {
@@ -85,14 +86,19 @@ impl Diagnostics {
         Self { sources, ..Self::default() }
     }
 
-    /// Adds a finding. The same finding at the same place is kept once; more than 500 are not kept.
+    /// Adds a finding. The same finding at the same place counts once; of more than 500 errors, or warnings, only
+    /// the number is kept.
     pub fn push(&mut self, diagnostic: Diagnostic) {
-        let error = diagnostic.severity == Severity::Error;
-        if self.found.len() < MAX_FINDINGS && !self.found.contains(&diagnostic) {
-            self.found.push(diagnostic);
+        if self.found.contains(&diagnostic) {
+            return;
         }
-        if error {
-            self.errors = self.errors.saturating_add(1);
+        let count = match diagnostic.severity {
+            Severity::Error => &mut self.errors,
+            Severity::Warning => &mut self.warnings,
+        };
+        *count = count.saturating_add(1);
+        if *count <= MAX_FINDINGS {
+            self.found.push(diagnostic);
         }
     }
 
@@ -155,7 +161,10 @@ impl fmt::Display for Diagnostics {
             }
             snippet::write(f, found, &self.sources)?;
         }
-        Ok(())
+        match self.errors.saturating_add(self.warnings).saturating_sub(self.found.len()) {
+            0 => Ok(()),
+            more => writeln!(f, "\n… and {more} more"),
+        }
     }
 }
 

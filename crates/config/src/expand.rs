@@ -19,7 +19,7 @@ const MAX_REFERENCES: usize = 100_000;
 pub(crate) fn expand(root: &mut Node, env: &dyn Env, diagnostics: &mut Diagnostics) {
     let mut expander =
         Expander { env, diagnostics, place: Span::default(), supplied: 0, references: 0, stopped: false };
-    expander.node(root, 0);
+    expander.node(root, 0, 0);
 }
 
 struct Expander<'a> {
@@ -54,14 +54,20 @@ enum Supplied {
 }
 
 impl Expander<'_> {
-    fn node(&mut self, node: &mut Node, depth: usize) {
+    /// `level` is how deep in maps and lists the node is, `depth` how deep in references.
+    fn node(&mut self, node: &mut Node, level: usize, depth: usize) {
         match &mut node.value {
+            // Only with the help of references: a text alone can't be so deep.
+            Value::Seq(_) | Value::Map(_) if level > yaml::MAX_DEPTH => {
+                self.stop(format!("nested deeper than {} levels", yaml::MAX_DEPTH));
+                node.value = Value::Null;
+            }
             Value::String(text) if text.contains('$') => {
                 // Places inside what a variable supplied are not places of a file.
                 if depth == 0 {
                     self.place = node.span;
                 }
-                match self.text(text, depth) {
+                match self.text(text, level, depth) {
                     Expanded::Whole(new) => *node = Node { key: node.key, ..new },
                     Expanded::Text(text) => {
                         node.text = Some(text.as_str().into());
@@ -69,14 +75,14 @@ impl Expander<'_> {
                     }
                 }
             }
-            Value::Seq(items) => items.iter_mut().for_each(|item| self.node(item, depth)),
-            Value::Map(entries) => entries.iter_mut().for_each(|(_, node)| self.node(node, depth)),
+            Value::Seq(items) => items.iter_mut().for_each(|item| self.node(item, level + 1, depth)),
+            Value::Map(entries) => entries.iter_mut().for_each(|(_, node)| self.node(node, level + 1, depth)),
             _ => {}
         }
     }
 
     /// One pass from the left, with a stack of references that are still open: the first is the text outside of all.
-    fn text(&mut self, text: &str, depth: usize) -> Expanded {
+    fn text(&mut self, text: &str, level: usize, depth: usize) -> Expanded {
         let mut open = vec![String::new()];
         let mut rest = text;
         while let Some(c) = rest.chars().next() {
@@ -92,7 +98,7 @@ impl Expander<'_> {
                 let reference = open.pop().unwrap_or_default();
                 let supplied = self.resolve(&reference, depth);
                 if rest.is_empty() && open.len() == 1 && open.iter().all(String::is_empty) {
-                    return self.whole(supplied, depth);
+                    return self.whole(supplied, level, depth);
                 }
                 let text = self.embedded(supplied, depth);
                 push(&mut open, &text);
@@ -110,7 +116,7 @@ impl Expander<'_> {
     }
 
     /// The value of a reference that is a value's whole text.
-    fn whole(&mut self, supplied: Supplied, depth: usize) -> Expanded {
+    fn whole(&mut self, supplied: Supplied, level: usize, depth: usize) -> Expanded {
         let (mut node, text) = match supplied {
             Supplied::Nothing => return Expanded::Whole(self.placed(Value::Null, "")),
             Supplied::Text(text) => return Expanded::Whole(self.placed(Value::String(text.clone()), &text)),
@@ -131,7 +137,7 @@ impl Expander<'_> {
         let collection = matches!(node.value, Value::Seq(_) | Value::Map(_));
         node.span = if collection { node.span } else { self.place };
         if depth < MAX_DEPTH {
-            self.node(&mut node, depth + 1);
+            self.node(&mut node, level, depth + 1);
         }
         if !matches!(node.value, Value::String(_)) {
             node.text = Some(if text.contains('$') { self.inner(&text, depth) } else { text }.into());
@@ -152,7 +158,7 @@ impl Expander<'_> {
         if !text.contains('$') {
             return text.to_owned();
         }
-        match self.text(text, depth + 1) {
+        match self.text(text, 0, depth + 1) {
             Expanded::Text(text) => text,
             Expanded::Whole(node) => node.text.unwrap_or_default().into(),
         }
@@ -170,9 +176,7 @@ impl Expander<'_> {
                 true => format!("references nested deeper than {MAX_DEPTH} levels"),
                 false => "references supply too much".to_owned(),
             };
-            if !std::mem::replace(&mut self.stopped, true) {
-                self.error(message);
-            }
+            self.stop(message);
             return Supplied::Nothing;
         }
         let supplied = self.supply(reference);
@@ -236,6 +240,12 @@ impl Expander<'_> {
                 self.error(message);
                 Supplied::Nothing
             }
+        }
+    }
+
+    fn stop(&mut self, message: String) {
+        if !std::mem::replace(&mut self.stopped, true) {
+            self.error(message);
         }
     }
 

@@ -5,8 +5,9 @@ use std::ops::RangeInclusive;
 use serde_json::Value as Json;
 
 use crate::diagnostics::{Diagnostic, Severity};
+use crate::reader::Reader;
 use crate::section::{Checks, Section, redact};
-use crate::setting::{Reader, Row, Setting};
+use crate::setting::{Row, Setting};
 use crate::suggest;
 use crate::tree::Node;
 

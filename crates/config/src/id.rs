@@ -8,7 +8,8 @@ use data::Signal;
 use serde_json::{Value as Json, json};
 
 use crate::diagnostics::Diagnostic;
-use crate::setting::{Reader, Setting};
+use crate::reader::Reader;
+use crate::setting::Setting;
 use crate::suggest;
 use crate::tree::{Node, Value};
 

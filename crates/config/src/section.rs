@@ -4,10 +4,12 @@ use serde_json::{Map as JsonMap, Value as Json, json};
 
 use crate::diagnostics::{Diagnostic, Diagnostics, Severity};
 use crate::fields::{Field, Fields};
-use crate::setting::{REDACTED, Reader, Row, Setting};
-use crate::source::Span;
+use crate::reader::Reader;
+use crate::setting::{REDACTED, Row, Setting};
+use crate::source::{Sources, Span};
 use crate::suggest;
 use crate::tree::{Key, Node, Value};
+use crate::yaml;
 
 /// A config struct that is read from a map. Its `Default` holds the defaults of its keys.
 ///
@@ -46,6 +48,18 @@ pub fn read<C: Section>(node: &Node, diagnostics: &mut Diagnostics, path: &str) 
     let mut section = C::default();
     section.read(node, &mut Reader::new(diagnostics, path, node.place()));
     (diagnostics.error_count() == before).then_some(section)
+}
+
+/// Reads a section from a text of its own, warnings aside.
+///
+/// # Errors
+/// Everything that is wrong with the text.
+pub fn read_text<C: Section>(text: &str) -> Result<C, Diagnostics> {
+    let mut sources = Sources::default();
+    let source = sources.add("text", text);
+    let mut diagnostics = Diagnostics::new(sources);
+    let node = yaml::parse(text, source, &mut diagnostics);
+    node.and_then(|node| read(&node, &mut diagnostics, "")).ok_or(diagnostics)
 }
 
 /// The JSON schema of a section.

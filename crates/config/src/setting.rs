@@ -5,10 +5,9 @@ use std::time::Duration;
 
 use serde_json::{Value as Json, json};
 
-use crate::diagnostics::{Diagnostic, Diagnostics};
+use crate::diagnostics::Diagnostic;
 use crate::duration;
-use crate::source::Span;
-use crate::suggest;
+use crate::reader::Reader;
 use crate::tree::{Node, Value};
 
 /// A type that a configuration can hold.
@@ -48,76 +47,6 @@ pub struct Row {
     pub default: String,
     /// What it is for.
     pub doc: String,
-}
-
-/// Where reading is, and where findings go.
-pub struct Reader<'d> {
-    diagnostics: &'d mut Diagnostics,
-    path: String,
-    place: Span,
-}
-
-impl<'d> Reader<'d> {
-    pub(crate) fn new(diagnostics: &'d mut Diagnostics, path: &str, place: Span) -> Self {
-        Self { diagnostics, path: path.to_owned(), place }
-    }
-
-    /// The keys that lead here, joined by `::`.
-    pub fn path(&self) -> &str {
-        &self.path
-    }
-
-    /// The key under which the present value was given.
-    pub fn place(&self) -> Span {
-        self.place
-    }
-
-    /// Reports an error here.
-    pub fn error(&mut self, span: Span, message: impl Into<String>) {
-        self.push(Diagnostic::error(span, self.path.as_str(), message));
-    }
-
-    /// Reports a warning here.
-    pub fn warning(&mut self, span: Span, message: impl Into<String>) {
-        self.push(Diagnostic::warning(span, self.path.as_str(), message));
-    }
-
-    /// Reports a finding.
-    pub fn push(&mut self, diagnostic: Diagnostic) {
-        self.diagnostics.push(diagnostic);
-    }
-
-    /// Reports that something else was found than expected.
-    pub fn expected(&mut self, node: &Node, what: &str) {
-        self.error(node.span, format!("expected {what}, found {node}"));
-    }
-
-    /// Reports that a null sets the zero value, as in the Collector, and not the default.
-    pub fn null_is_zero(&mut self, node: &Node, zero: &str) {
-        let message = format!("no value: this sets {zero}, not the default");
-        let finding = Diagnostic::warning(node.span, self.path.as_str(), message);
-        self.push(finding.help("remove the key to get the default"));
-    }
-
-    /// How many errors there are so far, to compare later.
-    pub fn error_count(&self) -> usize {
-        self.diagnostics.error_count()
-    }
-
-    /// Reads what is below a key.
-    pub fn under<T>(&mut self, key: &str, place: Span, read: impl FnOnce(&mut Reader<'_>) -> T) -> T {
-        let separator = if self.path.is_empty() { "" } else { "::" };
-        self.at(format!("{}{separator}{key}", self.path), place, read)
-    }
-
-    /// Reads an item of a list.
-    pub fn item<T>(&mut self, index: usize, place: Span, read: impl FnOnce(&mut Reader<'_>) -> T) -> T {
-        self.at(format!("{}[{index}]", self.path), place, read)
-    }
-
-    fn at<T>(&mut self, path: String, place: Span, read: impl FnOnce(&mut Reader<'_>) -> T) -> T {
-        read(&mut Reader { diagnostics: self.diagnostics, path, place })
-    }
 }
 
 impl Setting for bool {
@@ -372,75 +301,4 @@ fn nanoseconds(place: &mut Duration, node: &Node, reader: &mut Reader<'_>) {
         }
         None => reader.error(node.span, format!("duration `{written}` is too long")),
     }
-}
-
-/// An enum whose values are words. [`setting_by_choice!`](crate::setting_by_choice) makes it a [`Setting`].
-pub trait Choice: Copy + PartialEq + Default + 'static {
-    /// What users write for each value; the first spelling of a value is what gets printed. The empty text is
-    /// what a key without a value means.
-    const SPELLINGS: &'static [(&'static str, Self)];
-    /// Whether capital letters don't matter.
-    const IGNORE_CASE: bool = false;
-
-    /// The spelling of this value.
-    fn spelling(self) -> &'static str {
-        Self::SPELLINGS.iter().find(|(_, value)| *value == self).map_or("", |(spelling, _)| spelling)
-    }
-}
-
-/// Reads an enum by its spellings. What [`setting_by_choice!`](crate::setting_by_choice) calls.
-pub fn read_choice<C: Choice>(place: &mut C, node: &Node, reader: &mut Reader<'_>) {
-    let text = if node.is_null() { Some("") } else { node.as_text() };
-    let same = |spelling: &str, text: &str| match C::IGNORE_CASE {
-        true => spelling.eq_ignore_ascii_case(text),
-        false => spelling == text,
-    };
-    let chosen = text.and_then(|text| C::SPELLINGS.iter().find(|(spelling, _)| same(spelling, text)));
-    if let Some((_, value)) = chosen {
-        *place = *value;
-        return;
-    }
-    let words = || C::SPELLINGS.iter().map(|(spelling, _)| *spelling).filter(|spelling| !spelling.is_empty());
-    let message = format!("expected one of {}, found {node}", suggest::list(words()));
-    let finding = Diagnostic::error(node.span, reader.path(), message);
-    reader.push(match text.and_then(|text| suggest::nearest(text, words())) {
-        Some(near) => finding.help(format!("did you mean `{near}`?")),
-        None => finding,
-    });
-}
-
-/// The JSON schema of an enum.
-pub fn choice_schema<C: Choice>() -> Json {
-    json!({ "enum": C::SPELLINGS.iter().map(|(spelling, _)| *spelling).collect::<Vec<_>>() })
-}
-
-/// The words of an enum, for documentation.
-pub fn choice_name<C: Choice>() -> String {
-    let words = C::SPELLINGS.iter().map(|(spelling, _)| *spelling).filter(|spelling| !spelling.is_empty());
-    format!("one of {}", suggest::list(words))
-}
-
-/// Makes an enum that implements [`Choice`] a [`Setting`]. (Two blanket implementations, this one and that for
-/// sections, would overlap.)
-#[macro_export]
-macro_rules! setting_by_choice {
-    ($type:ty) => {
-        impl $crate::Setting for $type {
-            fn type_name() -> String {
-                $crate::choice_name::<Self>()
-            }
-
-            fn schema(&self) -> $crate::Json {
-                $crate::choice_schema::<Self>()
-            }
-
-            fn read(&mut self, node: &$crate::Node, reader: &mut $crate::Reader<'_>) {
-                $crate::read_choice(self, node, reader);
-            }
-
-            fn render(&self) -> $crate::Json {
-                $crate::Json::from($crate::Choice::spelling(*self))
-            }
-        }
-    };
 }

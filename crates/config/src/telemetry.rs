@@ -1,8 +1,8 @@
 //! The section `service::telemetry`: what the process tells about itself.
 
+use crate::choice::Choice;
 use crate::fields::Fields;
 use crate::section::{Checks, Section};
-use crate::setting::Choice;
 use crate::setting_by_choice;
 
 /// What the process tells about itself.
@@ -217,6 +217,12 @@ impl Section for MetricsReader {
     fn describe(fields: &mut Fields<Self>) {
         fields.field("pull", "An endpoint to read from.", |c| &mut c.pull);
         fields.not_honoured("periodic", "Sends own metrics in intervals.", NOT_YET);
+    }
+
+    fn check(&self, checks: &mut Checks) {
+        if self.pull.as_ref().is_some_and(|pull| pull.exporter.prometheus.is_none()) {
+            checks.at("pull", "a pull reader needs the exporter `prometheus`");
+        }
     }
 }
 

@@ -1,6 +1,8 @@
 //! Whole configurations against what is said about them: `cases/NAME.yaml` and beside it `NAME.txt`.
 //! `UPDATE_EXPECTED=1 cargo test -p collimator-config` writes the second from what is said now; read the difference.
 
+#![allow(clippy::unwrap_used, reason = "helpers of tests may panic")]
+
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::{fs, io};
@@ -225,6 +227,7 @@ fn hostile_texts() {
     check(many.as_bytes(), "more than 10000 keys in one map");
     let unknown: String = (0..9_000).map(|key| format!("k{key}: \n")).collect();
     check(unknown.as_bytes(), "unknown key `k100`");
+    check(unknown.as_bytes(), "… and 8503 more");
 }
 
 /// Every prefix of a valid file, and every file with one byte changed, must be survived.

@@ -1,5 +1,7 @@
 //! Sources, merging and `${…}`: the tables of the Collector's behaviour.
 
+#![allow(clippy::unwrap_used, reason = "helpers of tests may panic")]
+
 use std::collections::BTreeMap;
 use std::io;
 use std::path::{Path, PathBuf};
@@ -196,6 +198,25 @@ fn references() {
     check("${file:nofile}", "unable to read the file `nofile`: no such file");
     check("${LOOP}", "references nested deeper than 32 levels");
     check("${BOMB}", "references nested deeper than 32 levels");
+}
+
+#[test]
+fn references_that_build_too_much() {
+    let names: Vec<&'static str> = (0..40).map(|index| &*format!("V{index}").leak()).collect();
+    let check = |content: fn(&str) -> String, expected: &str| {
+        let values: Vec<String> = names.iter().skip(1).map(|next| content(next)).collect();
+        let variables: Vec<_> = names.iter().copied().zip(values.iter().map(String::as_str)).collect();
+        let location = Location::Yaml("{v: '${V0}', w: '<${V0}>'}".to_owned());
+        let diagnostics = load(&[location], &env(&variables, &[])).unwrap_err();
+        assert_eq!(diagnostics.sorted()[0].message, expected);
+    };
+    check(
+        |next| format!("{}'${{{next}}}'{}", "[".repeat(60), "]".repeat(60)),
+        "nested deeper than 64 levels",
+    );
+    check(|next| format!("['${{{next}}}']"), "references nested deeper than 32 levels");
+    check(|next| format!("['${{{next}}}', '${{{next}}}']"), "references nested deeper than 32 levels");
+    check(|next| format!("{}${{{next}}}", "x".repeat(1 << 20)), "references supply too much");
 }
 
 #[test]

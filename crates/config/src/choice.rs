@@ -1,0 +1,79 @@
+//! Enums whose values are words.
+
+use serde_json::{Value as Json, json};
+
+use crate::diagnostics::Diagnostic;
+use crate::reader::Reader;
+use crate::suggest;
+use crate::tree::Node;
+
+/// An enum whose values are words. [`setting_by_choice!`](crate::setting_by_choice) makes it a [`Setting`](crate::Setting).
+pub trait Choice: Copy + PartialEq + Default + 'static {
+    /// What users write for each value; the first spelling of a value is what gets printed. The empty text is
+    /// what a key without a value means.
+    const SPELLINGS: &'static [(&'static str, Self)];
+    /// Whether capital letters don't matter.
+    const IGNORE_CASE: bool = false;
+
+    /// The spelling of this value.
+    fn spelling(self) -> &'static str {
+        Self::SPELLINGS.iter().find(|(_, value)| *value == self).map_or("", |(spelling, _)| spelling)
+    }
+}
+
+/// Reads an enum by its spellings. What [`setting_by_choice!`](crate::setting_by_choice) calls.
+pub fn read_choice<C: Choice>(place: &mut C, node: &Node, reader: &mut Reader<'_>) {
+    let text = if node.is_null() { Some("") } else { node.as_text() };
+    let same = |spelling: &str, text: &str| match C::IGNORE_CASE {
+        true => spelling.eq_ignore_ascii_case(text),
+        false => spelling == text,
+    };
+    let chosen = text.and_then(|text| C::SPELLINGS.iter().find(|(spelling, _)| same(spelling, text)));
+    if let Some((_, value)) = chosen {
+        *place = *value;
+        return;
+    }
+    let words = || C::SPELLINGS.iter().map(|(spelling, _)| *spelling).filter(|spelling| !spelling.is_empty());
+    let message = format!("expected one of {}, found {node}", suggest::list(words()));
+    let finding = Diagnostic::error(node.span, reader.path(), message);
+    reader.push(match text.and_then(|text| suggest::nearest(text, words())) {
+        Some(near) => finding.help(format!("did you mean `{near}`?")),
+        None => finding,
+    });
+}
+
+/// The JSON schema of an enum.
+pub fn choice_schema<C: Choice>() -> Json {
+    json!({ "enum": C::SPELLINGS.iter().map(|(spelling, _)| *spelling).collect::<Vec<_>>() })
+}
+
+/// The words of an enum, for documentation.
+pub fn choice_name<C: Choice>() -> String {
+    let words = C::SPELLINGS.iter().map(|(spelling, _)| *spelling).filter(|spelling| !spelling.is_empty());
+    format!("one of {}", suggest::list(words))
+}
+
+/// Makes an enum that implements [`Choice`] a [`Setting`](crate::Setting). (Two blanket implementations, this one and that for
+/// sections, would overlap.)
+#[macro_export]
+macro_rules! setting_by_choice {
+    ($type:ty) => {
+        impl $crate::Setting for $type {
+            fn type_name() -> String {
+                $crate::choice_name::<Self>()
+            }
+
+            fn schema(&self) -> $crate::Json {
+                $crate::choice_schema::<Self>()
+            }
+
+            fn read(&mut self, node: &$crate::Node, reader: &mut $crate::Reader<'_>) {
+                $crate::read_choice(self, node, reader);
+            }
+
+            fn render(&self) -> $crate::Json {
+                $crate::Json::from($crate::Choice::spelling(*self))
+            }
+        }
+    };
+}

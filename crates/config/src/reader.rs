@@ -1,0 +1,75 @@
+//! Where typed reading is and where its findings go.
+
+use crate::diagnostics::{Diagnostic, Diagnostics};
+use crate::source::Span;
+use crate::tree::Node;
+
+/// Where reading is, and where findings go.
+pub struct Reader<'d> {
+    diagnostics: &'d mut Diagnostics,
+    path: String,
+    place: Span,
+}
+
+impl<'d> Reader<'d> {
+    pub(crate) fn new(diagnostics: &'d mut Diagnostics, path: &str, place: Span) -> Self {
+        Self { diagnostics, path: path.to_owned(), place }
+    }
+
+    /// The keys that lead here, joined by `::`.
+    pub fn path(&self) -> &str {
+        &self.path
+    }
+
+    /// The key under which the present value was given.
+    pub fn place(&self) -> Span {
+        self.place
+    }
+
+    /// Reports an error here.
+    pub fn error(&mut self, span: Span, message: impl Into<String>) {
+        self.push(Diagnostic::error(span, self.path.as_str(), message));
+    }
+
+    /// Reports a warning here.
+    pub fn warning(&mut self, span: Span, message: impl Into<String>) {
+        self.push(Diagnostic::warning(span, self.path.as_str(), message));
+    }
+
+    /// Reports a finding.
+    pub fn push(&mut self, diagnostic: Diagnostic) {
+        self.diagnostics.push(diagnostic);
+    }
+
+    /// Reports that something else was found than expected.
+    pub fn expected(&mut self, node: &Node, what: &str) {
+        self.error(node.span, format!("expected {what}, found {node}"));
+    }
+
+    /// Reports that a null sets the zero value, as in the Collector, and not the default.
+    pub fn null_is_zero(&mut self, node: &Node, zero: &str) {
+        let message = format!("no value: this sets {zero}, not the default");
+        let finding = Diagnostic::warning(node.span, self.path.as_str(), message);
+        self.push(finding.help("remove the key to get the default"));
+    }
+
+    /// How many errors there are so far, to compare later.
+    pub fn error_count(&self) -> usize {
+        self.diagnostics.error_count()
+    }
+
+    /// Reads what is below a key.
+    pub fn under<T>(&mut self, key: &str, place: Span, read: impl FnOnce(&mut Reader<'_>) -> T) -> T {
+        let separator = if self.path.is_empty() { "" } else { "::" };
+        self.at(format!("{}{separator}{key}", self.path), place, read)
+    }
+
+    /// Reads an item of a list.
+    pub fn item<T>(&mut self, index: usize, place: Span, read: impl FnOnce(&mut Reader<'_>) -> T) -> T {
+        self.at(format!("{}[{index}]", self.path), place, read)
+    }
+
+    fn at<T>(&mut self, path: String, place: Span, read: impl FnOnce(&mut Reader<'_>) -> T) -> T {
+        read(&mut Reader { diagnostics: self.diagnostics, path, place })
+    }
+}
