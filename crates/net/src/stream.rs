@@ -69,6 +69,16 @@ impl Stream {
         }
     }
 
+    /// The certificate that the other side showed in the TLS handshake, DER-encoded.
+    pub fn peer_certificate(&self) -> Option<Vec<u8>> {
+        let certificates = match &self.io {
+            Io::Tcp(_) | Io::Unix(_) => None,
+            Io::ServerTls(stream) => stream.get_ref().1.peer_certificates(),
+            Io::ClientTls(stream) => stream.get_ref().1.peer_certificates(),
+        };
+        certificates?.first().map(|certificate| certificate.to_vec())
+    }
+
     /// Whether the bytes are under TLS.
     pub fn is_tls(&self) -> bool {
         matches!(self.io, Io::ServerTls(_) | Io::ClientTls(_))

@@ -1,5 +1,436 @@
-//! stub
-/// ua
+//! A pooled HTTP client that posts bodies made of parts.
+//!
+//! Redirects are not followed: a 3xx is an answer like any other. Cookies are not kept.
+
+use std::convert::Infallible;
+use std::future::Future;
+use std::io;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use bytes::{Bytes, BytesMut};
+use http::header::{CONNECTION, CONTENT_ENCODING, PROXY_AUTHORIZATION, USER_AGENT};
+use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, Uri};
+use http_body::{Body, Frame, SizeHint};
+use http_body_util::BodyExt as _;
+use hyper_util::client::legacy;
+use hyper_util::client::legacy::connect::{Connected, Connection};
+use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
+use tokio::sync::Semaphore;
+
+use crate::Stream;
+use crate::compression::{CompressError, Compression, compress};
+use crate::dial::{self, Proto};
+use crate::endpoint::{Target, join_host_port};
+use crate::proxy::{Environment, Proxies, ProxyError};
+use crate::tls::{self, ClientTls, TlsError};
+
+/// What an HTTP client does. The keys are the Collector's unless marked as ours. Durations of zero are no limit.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Settings {
+    /// The proxy for every request; empty leaves it to the environment.
+    pub proxy_url: String,
+    /// TLS of `https://` targets; `insecure` has no meaning here.
+    pub tls: tls::ClientSettings,
+    /// For a whole request.
+    pub timeout: Duration,
+    /// Sent with every request.
+    pub headers: Vec<(String, String)>,
+    /// How bodies are compressed.
+    pub compression: Compression,
+    /// The codec's level; 0 is its default.
+    pub compression_level: i32,
+    /// Idle connections kept in all.
+    pub max_idle_conns: usize,
+    /// Idle connections kept to one host; 0 is 100.
+    pub max_idle_conns_per_host: usize,
+    /// Requests in flight to one host at once, which on HTTP/1 is connections; 0 is no limit.
+    pub max_conns_per_host: usize,
+    /// How long a connection may be idle.
+    pub idle_conn_timeout: Duration,
+    /// A connection for each request.
+    pub disable_keep_alives: bool,
+    /// Silence after which an HTTP/2 server is pinged.
+    pub http2_read_idle_timeout: Duration,
+    /// For the answer to a ping.
+    pub http2_ping_timeout: Duration,
+    /// Offer HTTP/2 to `https://` targets.
+    pub force_attempt_http2: bool,
+    /// For a connection to be made, with TLS. Ours; Go's default.
+    pub connect_timeout: Duration,
+    /// What is read of an answer's body; the rest is ignored. Ours; the Collector's OTLP exporter has the same.
+    pub max_response_body_size: usize,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self {
+            proxy_url: String::new(),
+            tls: tls::ClientSettings::default(),
+            timeout: Duration::ZERO,
+            headers: Vec::new(),
+            compression: Compression::None,
+            compression_level: 0,
+            max_idle_conns: 100,
+            max_idle_conns_per_host: 0,
+            max_conns_per_host: 0,
+            idle_conn_timeout: Duration::from_secs(90),
+            disable_keep_alives: false,
+            http2_read_idle_timeout: Duration::ZERO,
+            http2_ping_timeout: Duration::from_secs(15),
+            force_attempt_http2: true,
+            connect_timeout: Duration::from_secs(30),
+            max_response_body_size: 64 << 10,
+        }
+    }
+}
+
+/// Why a client could not be made.
+#[derive(Debug, thiserror::Error)]
+pub enum ClientError {
+    /// TLS cannot be set up.
+    #[error("failed to load TLS config: {0}")]
+    Tls(#[from] TlsError),
+    /// A proxy cannot be used.
+    #[error(transparent)]
+    Proxy(#[from] ProxyError),
+    /// A header that HTTP cannot carry.
+    #[error("invalid header {0:?}")]
+    Header(String),
+}
+
+/// Why there is no answer. Everything but [`SendError::Compress`] may go better another time.
+#[derive(Debug, thiserror::Error)]
+pub enum SendError {
+    /// Not within the timeout.
+    #[error("request timed out")]
+    Timeout,
+    /// No connection, or a broken one.
+    #[error("{0}")]
+    Transport(String),
+    /// The body could not be compressed.
+    #[error(transparent)]
+    Compress(#[from] CompressError),
+}
+
+/// A server's answer, whatever its status.
+#[derive(Debug)]
+pub struct Response {
+    /// Its status.
+    pub status: StatusCode,
+    /// Its headers.
+    pub headers: HeaderMap,
+    /// Its body, as far as it is read.
+    pub body: Bytes,
+    /// Bytes of the request's body as it was sent.
+    pub sent_len: usize,
+}
+
+/// A client. Clones share connections. It lives in the tokio runtime of its first request.
+#[derive(Clone)]
+pub struct Client {
+    pool: legacy::Client<Connector, Parts>,
+    shared: Arc<Shared>,
+}
+
+struct Shared {
+    settings: Settings,
+    headers: HeaderMap,
+    proxies: Proxies,
+    in_flight: Option<Semaphore>,
+}
+
+/// What we call ourselves when nobody says otherwise.
 pub fn default_user_agent() -> String {
-    format!("Collimator/{} ({}/{})", env!("CARGO_PKG_VERSION"), std::env::consts::OS, std::env::consts::ARCH)
+    let (os, arch) = (std::env::consts::OS, std::env::consts::ARCH);
+    format!("Collimator/{} ({os}/{arch})", env!("CARGO_PKG_VERSION"))
+}
+
+impl Client {
+    /// Makes a client. Everything wrong with `settings` is found here; connections are made when needed.
+    pub fn new(settings: Settings, environment: &Environment) -> Result<Self, ClientError> {
+        let protocols: &[Proto] =
+            if settings.force_attempt_http2 { &[Proto::Http2, Proto::Http1] } else { &[Proto::Http1] };
+        let proxies = Proxies::new(&settings.proxy_url, environment)?;
+        let tls = match ClientTls::new(&settings.tls, protocols) {
+            Ok(tls) => Ok(Arc::new(tls)),
+            // A system without authorities can still reach plain targets, and which they are is not known yet.
+            Err(error @ TlsError::System(_)) => Err(error.to_string()),
+            Err(error) => return Err(error.into()),
+        };
+        let connector = Connector { tls, proxies: proxies.clone(), timeout: settings.connect_timeout };
+        let headers = base_headers(&settings)?;
+        let pool = pool(&settings, connector);
+        let limit = settings.max_conns_per_host;
+        let in_flight = (limit > 0).then(|| Semaphore::new(limit.min(Semaphore::MAX_PERMITS)));
+        Ok(Self { pool, shared: Arc::new(Shared { settings, headers, proxies, in_flight }) })
+    }
+
+    /// Posts the body that `parts` make one after another, compressed as configured, with `headers` besides the
+    /// configured ones, which win. Dropping the future gives the request up.
+    pub async fn post(&self, url: &Uri, headers: &HeaderMap, parts: &[Bytes]) -> Result<Response, SendError> {
+        let exchange = self.exchange(url, headers, parts);
+        match self.shared.settings.timeout {
+            Duration::ZERO => exchange.await,
+            timeout => tokio::time::timeout(timeout, exchange).await.unwrap_or(Err(SendError::Timeout)),
+        }
+    }
+
+    async fn exchange(&self, url: &Uri, headers: &HeaderMap, parts: &[Bytes]) -> Result<Response, SendError> {
+        let _place = match &self.shared.in_flight {
+            // Never closed.
+            Some(places) => places.acquire().await.ok(),
+            None => None,
+        };
+        let request = self.request(url, headers, parts)?;
+        let sent_len = usize::try_from(request.body().left).unwrap_or(usize::MAX);
+        let response = self.pool.request(request).await.map_err(|error| SendError::Transport(chain(&error)))?;
+        let (head, mut body) = response.into_parts();
+        let max = self.shared.settings.max_response_body_size;
+        let mut read = BytesMut::new();
+        while read.len() < max {
+            let Some(frame) = body.frame().await else { break };
+            let frame = frame.map_err(|error| SendError::Transport(chain(&error)))?;
+            if let Ok(data) = frame.into_data() {
+                read.extend_from_slice(data.get(..max - read.len()).unwrap_or(&data));
+            }
+        }
+        Ok(Response { status: head.status, headers: head.headers, body: read.freeze(), sent_len })
+    }
+
+    fn request(
+        &self,
+        url: &Uri,
+        headers: &HeaderMap,
+        parts: &[Bytes],
+    ) -> Result<http::Request<Parts>, SendError> {
+        let settings = &self.shared.settings;
+        let compressed = match settings.compression.for_http() {
+            None => None,
+            Some((encoding, name)) => Some((compress(encoding, settings.compression_level, parts)?, name)),
+        };
+        let name = compressed.as_ref().map(|(_, name)| *name);
+        let body = match compressed {
+            None => Parts::new(parts.to_vec()),
+            Some((compressed, _)) => Parts::new(vec![Bytes::from(compressed)]),
+        };
+        let mut request = http::Request::new(body);
+        *request.method_mut() = Method::POST;
+        *request.uri_mut() = url.clone();
+        let target = request.headers_mut();
+        *target = headers.clone();
+        if let Some(name) = name {
+            target.insert(CONTENT_ENCODING, HeaderValue::from_static(name));
+        }
+        for (name, value) in &self.shared.headers {
+            target.insert(name.clone(), value.clone());
+        }
+        if settings.disable_keep_alives {
+            target.insert(CONNECTION, HeaderValue::from_static("close"));
+        }
+        // A proxy reads the requests of plain targets itself.
+        if let (Some("http"), Some(host)) = (url.scheme_str(), url.host())
+            && let Some(proxy) = self.shared.proxies.for_target(false, host, url.port_u16().unwrap_or(80))
+            && let Some(authorization) = &proxy.authorization
+            && let Ok(value) = HeaderValue::try_from(authorization)
+        {
+            target.insert(PROXY_AUTHORIZATION, value);
+        }
+        Ok(request)
+    }
+}
+
+fn pool(settings: &Settings, connector: Connector) -> legacy::Client<Connector, Parts> {
+    let per_host = match (settings.disable_keep_alives, settings.max_idle_conns_per_host) {
+        (true, _) => 0,
+        (false, 0) => 100,
+        (false, limit) => limit,
+    };
+    let in_all = if settings.max_idle_conns == 0 { usize::MAX } else { settings.max_idle_conns };
+    let optional = |duration: Duration| (!duration.is_zero()).then_some(duration);
+    legacy::Client::builder(TokioExecutor::new())
+        .timer(TokioTimer::new())
+        .pool_timer(TokioTimer::new())
+        .pool_idle_timeout(optional(settings.idle_conn_timeout))
+        .pool_max_idle_per_host(per_host.min(in_all))
+        .http2_keep_alive_interval(optional(settings.http2_read_idle_timeout))
+        .http2_keep_alive_timeout(settings.http2_ping_timeout)
+        .build(connector)
+}
+
+fn base_headers(settings: &Settings) -> Result<HeaderMap, ClientError> {
+    let mut headers = HeaderMap::new();
+    if let Ok(agent) = HeaderValue::try_from(default_user_agent()) {
+        headers.insert(USER_AGENT, agent);
+    }
+    for (name, value) in &settings.headers {
+        let bad = || ClientError::Header(name.clone());
+        let key = HeaderName::try_from(name.as_str()).map_err(|_| bad())?;
+        let mut value = HeaderValue::try_from(value.as_str()).map_err(|_| bad())?;
+        value.set_sensitive(true);
+        headers.insert(key, value);
+    }
+    Ok(headers)
+}
+
+/// The error and its causes, which hyper's messages leave out.
+fn chain(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut source = error.source();
+    while let Some(inner) = source {
+        text.push_str(&format!(": {inner}"));
+        source = inner.source();
+    }
+    text
+}
+
+/// A body in parts, which are sent as they are.
+struct Parts {
+    parts: std::vec::IntoIter<Bytes>,
+    left: u64,
+}
+
+impl Parts {
+    fn new(mut parts: Vec<Bytes>) -> Self {
+        parts.retain(|part| !part.is_empty());
+        let left = parts.iter().map(|part| part.len() as u64).sum();
+        Self { parts: parts.into_iter(), left }
+    }
+}
+
+impl Body for Parts {
+    type Data = Bytes;
+    type Error = Infallible;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        _cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
+        let part = self.parts.next();
+        Poll::Ready(part.map(|part| {
+            self.left = self.left.saturating_sub(part.len() as u64);
+            Ok(Frame::data(part))
+        }))
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.left == 0
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        SizeHint::with_exact(self.left)
+    }
+}
+
+/// Makes connections for the pool.
+#[derive(Clone)]
+struct Connector {
+    /// Or why there is none.
+    tls: Result<Arc<ClientTls>, String>,
+    proxies: Proxies,
+    timeout: Duration,
+}
+
+impl Connector {
+    async fn connect(self, url: Uri) -> io::Result<Pooled> {
+        let connecting = self.open(&url);
+        let opened = match self.timeout {
+            Duration::ZERO => connecting.await,
+            timeout => tokio::time::timeout(timeout, connecting)
+                .await
+                .unwrap_or_else(|_| Err(io::Error::new(io::ErrorKind::TimedOut, "connecting took too long"))),
+        };
+        opened
+    }
+
+    async fn open(&self, url: &Uri) -> io::Result<Pooled> {
+        let is_https = match url.scheme_str() {
+            Some("https") => true,
+            Some("http") => false,
+            _ => return Err(io::Error::other(format!("unsupported protocol scheme in {url}"))),
+        };
+        let host = url.host().unwrap_or_default().trim_start_matches('[').trim_end_matches(']');
+        let port = url.port_u16().unwrap_or(if is_https { 443 } else { 80 });
+        let (stream, is_proxied) = match self.proxies.for_target(is_https, host, port) {
+            Some(proxy) if is_https => (dial::tunnel(proxy, &join_host_port(host, port)).await?, false),
+            Some(proxy) => (dial::connect_proxy(proxy).await?, true),
+            None => {
+                let target = Target::Tcp { host: host.to_owned(), port };
+                (dial::connect_any(&dial::resolve(&target).await?).await?, false)
+            }
+        };
+        let stream = match (&self.tls, is_https) {
+            (_, false) => stream,
+            (Ok(tls), true) => tls.connect(stream, host).await?,
+            (Err(why), true) => return Err(io::Error::other(why.clone())),
+        };
+        let is_http2 = stream.alpn() == Some(Proto::Http2.alpn());
+        Ok(Pooled { io: TokioIo::new(stream), is_http2, is_proxied })
+    }
+}
+
+impl tower_service::Service<Uri> for Connector {
+    type Response = Pooled;
+    type Error = io::Error;
+    type Future = Pin<Box<dyn Future<Output = io::Result<Pooled>> + Send>>;
+
+    fn poll_ready(&mut self, _cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn call(&mut self, url: Uri) -> Self::Future {
+        Box::pin(self.clone().connect(url))
+    }
+}
+
+/// A connection in the pool.
+struct Pooled {
+    io: TokioIo<Stream>,
+    is_http2: bool,
+    is_proxied: bool,
+}
+
+impl Connection for Pooled {
+    fn connected(&self) -> Connected {
+        let connected = Connected::new().proxy(self.is_proxied);
+        if self.is_http2 { connected.negotiated_h2() } else { connected }
+    }
+}
+
+impl hyper::rt::Read for Pooled {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buf: hyper::rt::ReadBufCursor<'_>,
+    ) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.io).poll_read(cx, buf)
+    }
+}
+
+impl hyper::rt::Write for Pooled {
+    fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
+        Pin::new(&mut self.io).poll_write(cx, buf)
+    }
+
+    fn poll_write_vectored(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        bufs: &[io::IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        Pin::new(&mut self.io).poll_write_vectored(cx, bufs)
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        self.io.is_write_vectored()
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.io).poll_flush(cx)
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.io).poll_shutdown(cx)
+    }
 }

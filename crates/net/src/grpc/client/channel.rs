@@ -19,10 +19,11 @@ use tokio::task::JoinSet;
 use tokio::time::Instant;
 
 use super::request::Body;
-use super::{Balancer, Target};
+use super::{Balancer, Shared};
 use crate::Stream;
 use crate::dial::{self, Address};
 use crate::drive::{Executor, Tasks};
+use crate::endpoint::Target;
 
 /// gRPC's back-off: from one second, by 1.6, with a fifth of jitter.
 const MIN_BACKOFF: Duration = Duration::from_secs(1);
@@ -109,7 +110,7 @@ enum State {
 
 /// Owns the connections of one client.
 pub(super) struct Manager {
-    target: Arc<Target>,
+    shared: Arc<Shared>,
     tasks: JoinSet<Event>,
     places: BTreeMap<u64, Place>,
     next_place: u64,
@@ -122,10 +123,10 @@ pub(super) struct Manager {
 }
 
 impl Manager {
-    pub(super) fn new(target: Arc<Target>) -> (Self, watch::Receiver<Arc<Snapshot>>) {
+    pub(super) fn new(shared: Arc<Shared>) -> (Self, watch::Receiver<Arc<Snapshot>>) {
         let (snapshot, state) = watch::channel(Arc::default());
         let manager = Self {
-            target,
+            shared,
             tasks: JoinSet::new(),
             places: BTreeMap::new(),
             next_place: 0,
@@ -162,13 +163,14 @@ impl Manager {
         }
         self.resolving = true;
         self.last_resolved = Some(Instant::now());
-        let target = Arc::clone(&self.target);
+        let shared = Arc::clone(&self.shared);
         self.tasks.spawn(async move {
-            if target.proxy.is_some() {
-                let name = target.endpoint.target.authority();
-                return Event::Resolved(Ok(vec![Address::Tunnel(name)]));
-            }
-            Event::Resolved(dial::resolve(&target.endpoint.target).await)
+            let target = &shared.endpoint.target;
+            Event::Resolved(match (&shared.resolver, &shared.proxy) {
+                (Some(resolver), _) => resolver(),
+                (None, Some(_)) => Ok(vec![Address::Tunnel(target.authority())]),
+                (None, None) => dial::resolve(target).await,
+            })
         });
     }
 
@@ -187,17 +189,17 @@ impl Manager {
             Ok(addresses) => {
                 self.failures_to_resolve = 0;
                 self.replace(addresses);
-                self.target.settings.resolve_interval.max(MIN_RESOLVE_INTERVAL)
+                self.shared.settings.resolve_interval.max(MIN_RESOLVE_INTERVAL)
             }
             Err(error) => {
-                let endpoint = &self.target.settings.endpoint;
+                let endpoint = &self.shared.settings.endpoint;
                 tracing::warn!(%endpoint, %error, "looking up the endpoint failed");
                 self.failure = Some(format!("name resolver error: {error}"));
                 self.failures_to_resolve = self.failures_to_resolve.saturating_add(1);
-                backoff(self.failures_to_resolve, self.target.settings.max_reconnect_backoff)
+                backoff(self.failures_to_resolve, self.shared.settings.max_reconnect_backoff)
             }
         };
-        if self.places.is_empty() || matches!(self.target.endpoint.target, crate::endpoint::Target::Tcp { .. }) {
+        if self.places.is_empty() || matches!(self.shared.endpoint.target, Target::Tcp { .. }) {
             // Timers of earlier resolutions find that they are late, so that only one counts.
             let number = self.resolutions;
             self.tasks.spawn(async move {
@@ -209,7 +211,7 @@ impl Manager {
 
     /// Keeps the places whose addresses are still there, drops the others, makes those that are missing.
     fn replace(&mut self, addresses: Vec<Address>) {
-        let wanted: Vec<Vec<Address>> = match self.target.settings.balancer {
+        let wanted: Vec<Vec<Address>> = match self.shared.settings.balancer {
             Balancer::RoundRobin => addresses.into_iter().map(|address| vec![address]).collect(),
             Balancer::PickFirst => vec![addresses],
         };
@@ -232,8 +234,8 @@ impl Manager {
             return;
         }
         place.state = State::Connecting;
-        let (target, addresses) = (Arc::clone(&self.target), place.addresses.clone());
-        self.tasks.spawn(async move { Event::Connected(id, open_any(&target, &addresses).await) });
+        let (shared, addresses) = (Arc::clone(&self.shared), place.addresses.clone());
+        self.tasks.spawn(async move { Event::Connected(id, open_any(&shared, &addresses).await) });
     }
 
     fn connected(&mut self, id: u64, result: io::Result<Opened>) {
@@ -270,7 +272,7 @@ impl Manager {
         let Some(place) = self.places.get_mut(&id) else { return };
         place.failures = place.failures.saturating_add(1);
         place.state = State::Waiting;
-        let pause = backoff(place.failures, self.target.settings.max_reconnect_backoff);
+        let pause = backoff(place.failures, self.shared.settings.max_reconnect_backoff);
         let addresses: Vec<_> = place.addresses.iter().map(ToString::to_string).collect();
         let addresses = addresses.join(",");
         tracing::warn!(%addresses, error = why, pause_ms = pause.as_millis(), "connecting failed");
@@ -295,10 +297,10 @@ impl Manager {
     }
 }
 
-async fn open_any(target: &Target, addresses: &[Address]) -> io::Result<Opened> {
+async fn open_any(shared: &Shared, addresses: &[Address]) -> io::Result<Opened> {
     let mut last = io::Error::new(io::ErrorKind::NotFound, "no addresses");
     for address in addresses {
-        match tokio::time::timeout(target.settings.connect_timeout, open(target, address)).await {
+        match tokio::time::timeout(shared.settings.connect_timeout, open(shared, address)).await {
             Ok(Ok(opened)) => return Ok(opened),
             Ok(Err(error)) => last = error,
             Err(_) => last = io::Error::new(io::ErrorKind::TimedOut, "connecting took too long"),
@@ -307,9 +309,9 @@ async fn open_any(target: &Target, addresses: &[Address]) -> io::Result<Opened> 
     Err(last)
 }
 
-async fn open(target: &Target, address: &Address) -> io::Result<Opened> {
-    let host = target.endpoint.target.host();
-    let stream = dial::connect(address, host, target.proxy.as_ref(), target.tls.as_ref()).await?;
+async fn open(shared: &Shared, address: &Address) -> io::Result<Opened> {
+    let host = shared.endpoint.target.host();
+    let stream = dial::connect(address, host, shared.proxy.as_ref(), shared.tls.as_ref()).await?;
     if stream.is_tls() && stream.alpn() != Some(dial::Proto::Http2.alpn()) {
         // gRPC clients insist on ALPN: without it the other side may speak anything.
         return Err(io::Error::other("server does not offer HTTP/2 by ALPN"));
@@ -320,7 +322,7 @@ async fn open(target: &Target, address: &Address) -> io::Result<Opened> {
         .timer(TokioTimer::new())
         .initial_stream_window_size(STREAM_WINDOW)
         .initial_connection_window_size(CONNECTION_WINDOW);
-    if let Some(keepalive) = &target.settings.keepalive {
+    if let Some(keepalive) = &shared.settings.keepalive {
         let timeout = keepalive.timeout;
         builder
             .keep_alive_interval(keepalive.time.max(Duration::from_secs(10)))

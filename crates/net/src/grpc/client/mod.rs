@@ -19,8 +19,8 @@ use tonic::{Code, Status};
 use super::{ACCEPT_ENCODING, code_from_reset, format_timeout, is_grpc, message, reset_reason};
 use crate::body::Pace;
 use crate::compression::{Compression, Encoding};
-use crate::dial::Proto;
-use crate::endpoint::{Endpoint, EndpointError};
+use crate::dial::{Address, Proto};
+use crate::endpoint::{Endpoint, EndpointError, Target};
 use crate::proxy::{Proxies, Proxy};
 use crate::reserve::Reservation;
 use crate::status::code_from_foreign_http;
@@ -133,12 +133,16 @@ pub enum ClientError {
     NoRuntime,
 }
 
+/// Finds a client's addresses in another way than by its endpoint's name. Must not block.
+pub type Resolver = Arc<dyn Fn() -> std::io::Result<Vec<Address>> + Send + Sync>;
+
 /// What a client has in common for all its connections.
-pub(super) struct Target {
-    pub(super) settings: Settings,
-    pub(super) endpoint: Endpoint,
-    pub(super) tls: Option<ClientTls>,
-    pub(super) proxy: Option<Proxy>,
+struct Shared {
+    settings: Settings,
+    endpoint: Endpoint,
+    resolver: Option<Resolver>,
+    tls: Option<ClientTls>,
+    proxy: Option<Proxy>,
 }
 
 /// A client. Clones share connections; the last one to go closes them.
@@ -183,6 +187,16 @@ pub struct Response {
 impl Client {
     /// Makes a client and begins to connect. Everything wrong with `settings` is found here.
     pub fn new(settings: Settings, proxies: &Proxies) -> Result<Self, ClientError> {
+        Self::with_resolver(settings, proxies, None)
+    }
+
+    /// Like [`Client::new`], with addresses from `resolver`, if there is one. The endpoint still gives the names that
+    /// the servers go by.
+    pub fn with_resolver(
+        settings: Settings,
+        proxies: &Proxies,
+        resolver: Option<Resolver>,
+    ) -> Result<Self, ClientError> {
         let runtime = tokio::runtime::Handle::try_current().map_err(|_| ClientError::NoRuntime)?;
         let endpoint = Endpoint::parse(&settings.endpoint)?;
         let is_plain = settings.tls.is_plaintext() && !endpoint.forces_tls;
@@ -200,11 +214,11 @@ impl Client {
         let (max_answer, wait_for_ready) = (settings.max_recv_msg_size, settings.wait_for_ready);
         let proxy = match &endpoint.target {
             // As in gRPC, whether or not there is TLS.
-            crate::endpoint::Target::Tcp { host, port } => proxies.for_target(true, host, *port).cloned(),
-            crate::endpoint::Target::Unix(_) => None,
+            Target::Tcp { host, port } => proxies.for_target(true, host, *port).cloned(),
+            Target::Unix(_) => None,
         };
-        let target = Arc::new(Target { settings, endpoint, tls, proxy });
-        let (manager, state) = Manager::new(target);
+        let shared = Arc::new(Shared { settings, endpoint, resolver, tls, proxy });
+        let (manager, state) = Manager::new(shared);
         let manager = runtime.spawn(manager.run()).abort_handle();
         let turn = AtomicUsize::new(0);
         let inner =
