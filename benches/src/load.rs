@@ -13,19 +13,18 @@ use std::{
 
 use anyhow::Context;
 use bytes::Bytes;
-use h2::client::SendRequest;
 use hdrhistogram::Histogram;
-use http::{HeaderValue, Request, header};
 use tokio::{
-    net::TcpStream,
     task::JoinSet,
-    time::{sleep, sleep_until, timeout},
+    time::{sleep, sleep_until},
 };
 
-use crate::{grpc, ledger::Ledger, spans::Template};
-
-/// How long one request may take before it counts as failed.
-const REQUEST_TIMEOUT: Duration = Duration::from_secs(30);
+use crate::{
+    client::{Answer, Connection},
+    grpc,
+    ledger::Ledger,
+    spans::Template,
+};
 
 /// Refused requests kept for a later retry; beyond that they are given up, unacknowledged.
 const MAX_RETRIES_WAITING: usize = 200_000;
@@ -194,7 +193,7 @@ impl Shared {
         }
         let slot = self.next_slot.fetch_add(1, Relaxed);
         if slot >= self.plan.max_requests {
-            return Work::Done;
+            return self.next_retry(now, end);
         }
         let intended = match self.plan.rate {
             Some(rate) => {
@@ -324,97 +323,73 @@ fn body(template: &Template, first: u64, gzip: bool) -> std::io::Result<Bytes> {
     Ok(framed.into())
 }
 
-/// One HTTP/2 connection, made when first needed and again when it was lost.
-struct Connection {
-    target: SocketAddr,
-    client: Mutex<Option<SendRequest<Bytes>>>,
-    connecting: tokio::sync::Mutex<()>,
-}
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{ledger::Balance, sink::Sink};
 
-impl Connection {
-    fn new(target: SocketAddr) -> Self {
-        Connection { target, client: Mutex::default(), connecting: tokio::sync::Mutex::default() }
-    }
-
-    fn current(&self) -> Option<SendRequest<Bytes>> {
-        self.client.lock().unwrap_or_else(PoisonError::into_inner).clone()
-    }
-
-    fn forget(&self) {
-        self.client.lock().unwrap_or_else(PoisonError::into_inner).take();
-    }
-
-    /// Sends a request and waits for its answer; `None` when there was none in time.
-    async fn attempt(&self, body: Bytes, gzip: bool) -> Option<Answer> {
-        let attempt = async {
-            let answer = exchange(self.client().await?, body, gzip).await;
-            if answer.is_err() {
-                self.forget();
-            }
-            answer.ok()
+    fn check(gzip: bool, spans_per_request: usize, rate: Option<f64>) {
+        let ledger = Arc::new(Ledger::default());
+        let sink = Sink::start(Arc::clone(&ledger), 16_384).expect("a sink");
+        first_answer(sink.address(), &ledger, Duration::from_secs(20)).expect("an answer");
+        let plan = Plan {
+            target: sink.address(),
+            connections: 3,
+            concurrency: 2,
+            spans_per_request,
+            rate,
+            duration: Duration::from_secs(60),
+            max_requests: 40,
+            gzip,
+            threads: 2,
+            retry_for: None,
         };
-        timeout(REQUEST_TIMEOUT, attempt).await.ok().flatten()
+        let outcome = run(&plan, &ledger, &Stop::default()).expect("a load");
+        let spans = 40 * spans_per_request as u64;
+        assert_eq!((outcome.sent, outcome.acknowledged, outcome.failed), (40, spans, 0));
+        let all = spans + 1;
+        let expected = Balance { issued: all, acknowledged: all, received: all, ..Balance::default() };
+        assert_eq!(ledger.balance(), expected);
     }
 
-    /// A client that may send a request, or `None` when the collector can't be reached now.
-    async fn client(&self) -> Option<SendRequest<Bytes>> {
-        if let Some(client) = self.current() {
-            match client.ready().await {
-                Ok(client) => return Some(client),
-                Err(_) => self.forget(),
-            }
-        }
-        let _connecting = self.connecting.lock().await;
-        if let Some(client) = self.current() {
-            return client.ready().await.ok();
-        }
-        let stream = TcpStream::connect(self.target).await.ok()?;
-        stream.set_nodelay(true).ok()?;
-        let (client, connection) = h2::client::Builder::new().handshake(stream).await.ok()?;
-        tokio::spawn(connection);
-        *self.client.lock().unwrap_or_else(PoisonError::into_inner) = Some(client.clone());
-        client.ready().await.ok()
+    #[test]
+    fn every_span_sent_to_the_sink_is_acknowledged_and_received() {
+        check(false, 128, None);
+        check(true, 128, None);
+        check(false, 10, Some(100_000.0));
+        check(true, 1, Some(100_000.0));
     }
-}
 
-struct Answer {
-    code: i32,
-    retry_delay: Option<Duration>,
-    rejected: u64,
-}
-
-async fn exchange(mut client: SendRequest<Bytes>, body: Bytes, gzip: bool) -> Result<Answer, h2::Error> {
-    let mut request = Request::post(const_uri());
-    let headers = request.headers_mut();
-    if let Some(headers) = headers {
-        headers.insert(header::CONTENT_TYPE, grpc::CONTENT_TYPE);
-        headers.insert(header::TE, HeaderValue::from_static("trailers"));
-        headers.insert(header::USER_AGENT, HeaderValue::from_static("benches"));
-        if gzip {
-            headers.insert(grpc::GRPC_ENCODING, HeaderValue::from_static("gzip"));
+    #[test]
+    fn refused_requests_are_sent_again_until_they_are_taken() {
+        let ledger = Arc::new(Ledger::default());
+        let sink = Sink::start(Arc::clone(&ledger), 16_384).expect("a sink");
+        // The first request occupies a sink that takes a span a second for so long that others are refused.
+        sink.throttle(1);
+        let plan = Plan {
+            target: sink.address(),
+            connections: 1,
+            concurrency: 2,
+            spans_per_request: 4,
+            rate: None,
+            duration: Duration::from_secs(60),
+            max_requests: 3,
+            gzip: false,
+            threads: 1,
+            retry_for: Some(Duration::from_secs(60)),
+        };
+        let loading = {
+            let ledger = Arc::clone(&ledger);
+            thread::spawn(move || run(&plan, &ledger, &Stop::default()))
+        };
+        while sink.counts()[1] == 0 {
+            thread::sleep(Duration::from_millis(5));
         }
+        sink.throttle(0);
+        let outcome = loading.join().expect("no panic").expect("a load");
+        let [refused, advised] = outcome.refused[&grpc::UNAVAILABLE];
+        assert!(refused >= 1 && advised == refused);
+        let expected = Balance { issued: 12, acknowledged: 12, received: 12, ..Balance::default() };
+        assert_eq!(ledger.balance(), expected);
     }
-    let request = request.body(()).map_err(|_| h2::Reason::INTERNAL_ERROR)?;
-    let (response, mut stream) = client.send_request(request, false)?;
-    stream.send_data(body, true)?;
-    let (head, mut body) = response.await?.into_parts();
-    let mut rejected = 0;
-    while let Some(chunk) = body.data().await {
-        let chunk = chunk?;
-        body.flow_control().release_capacity(chunk.len())?;
-        if chunk.len() > grpc::PREFIX {
-            rejected = u64::try_from(grpc::rejected_spans(&chunk)).unwrap_or(0);
-        }
-    }
-    let trailers = body.trailers().await?;
-    let headers =
-        trailers.as_ref().filter(|trailers| grpc::status(trailers).is_some()).unwrap_or(&head.headers);
-    let code = grpc::status(headers).unwrap_or(2);
-    Ok(Answer { code, retry_delay: grpc::retry_delay(headers), rejected })
-}
-
-fn const_uri() -> http::Uri {
-    static URI: std::sync::LazyLock<http::Uri> =
-        std::sync::LazyLock::new(|| format!("http://collector{}", grpc::TRACES).parse().unwrap_or_default());
-    URI.clone()
 }

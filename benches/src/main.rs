@@ -2,6 +2,7 @@
 
 mod child;
 mod cli;
+mod client;
 mod drain;
 mod grpc;
 mod ledger;

@@ -9,7 +9,7 @@ use crate::{
     cli::{Compression, PipelineOptions},
     drain, overload, report,
     run::{self, Load, Measured},
-    scenario::Scenario,
+    scenario::{Output, Scenario},
     subject::Subject,
 };
 
@@ -17,6 +17,11 @@ use crate::{
 pub(crate) fn run(options: &PipelineOptions) -> anyhow::Result<()> {
     let scenario = Scenario::read(&options.config)?;
     let subjects = subjects(options)?;
+    let gzip = options.compression == Compression::Gzip;
+    anyhow::ensure!(
+        options.floor.is_empty() || (scenario.output == Output::Sink && !gzip),
+        "a relay only sends on what it gets: --floor needs a configuration that exports to the sink, and no gzip"
+    );
     let json = options.json.as_deref();
     if options.overload {
         let mut load = first_load(options, 50_000.0, 300.0);
@@ -103,6 +108,9 @@ fn binary(options: &PipelineOptions) -> anyhow::Result<String> {
     Ok(target.join("release").join("collimator").display().to_string())
 }
 
+/// Requests in flight in a sweep over numbers of connections.
+const SWEEP_IN_FLIGHT: usize = 32;
+
 /// The loads that the options ask for.
 fn loads(options: &PipelineOptions) -> Vec<Load> {
     let seconds = if options.short { 2.0 } else { 10.0 };
@@ -119,11 +127,16 @@ fn loads(options: &PipelineOptions) -> Vec<Load> {
     let rate = options.rate.and_then(|rate| rate.0);
     let spans = options.spans_per_request;
     let name = rate.map_or("full load".into(), |rate| format!("{rate:.0}/s"));
-    options
-        .connections
-        .iter()
-        .map(|connections| one(&format!("{name}, {spans}, {connections} conn."), rate, spans, *connections))
-        .collect()
+    let sweep = options.connections.len() > 1;
+    let load = |connections: usize| {
+        let mut load = one(&format!("{name}, {spans}, {connections} conn."), rate, spans, connections);
+        if sweep {
+            // As many requests in flight however many connections, as far as possible.
+            load.concurrency = (SWEEP_IN_FLIGHT / connections.max(1)).clamp(1, SWEEP_IN_FLIGHT);
+        }
+        load
+    };
+    options.connections.iter().map(|connections| load(*connections)).collect()
 }
 
 fn first_connections(options: &PipelineOptions) -> usize {

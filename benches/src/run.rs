@@ -133,6 +133,7 @@ pub(crate) fn measure(subject: &Subject, scenario: &Scenario, load: &Load) -> an
     let own_before = measure::own_cpu();
     let outcome = load::run(&load.plan(&endpoints, None), &ledger, &load::Stop::default())?;
     child.expect_running()?;
+    anyhow::ensure!(outcome.acknowledged > 0, "no request was accepted; refused: {:?}", outcome.refused);
     if scenario.output == Output::Sink {
         wait_until_arrived(&ledger, DRAIN_LIMIT, DRAIN_LIMIT / 2);
     } else {

@@ -228,3 +228,20 @@ fn reply(mut respond: SendResponse<Bytes>, code: i32) -> Result<(), h2::Error> {
     trailers.insert(grpc::GRPC_STATUS, HeaderValue::from(code));
     body.send_trailers(trailers)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_throttle_takes_turns_and_then_refuses() {
+        let now = Instant::now();
+        let throttle = Throttle { spans_per_second: AtomicU64::new(1000), free_at: Mutex::new(now) };
+        assert_eq!(throttle.reserve(1500, now), Some(Duration::from_millis(1500)));
+        assert_eq!(throttle.reserve(1500, now), Some(Duration::from_millis(3000)));
+        assert_eq!(throttle.reserve(1, now), None);
+        assert_eq!(throttle.reserve(1000, now + Duration::from_secs(1)), Some(Duration::from_secs(3)));
+        throttle.spans_per_second.store(0, Relaxed);
+        assert_eq!(throttle.reserve(1, now), Some(Duration::ZERO));
+    }
+}

@@ -12,6 +12,7 @@ use std::{
 
 use anyhow::Context as _;
 use bytes::{Buf, Bytes};
+use futures::{StreamExt, stream::FuturesUnordered};
 use http::{HeaderMap, HeaderValue, Method, Request, Response, header};
 use http_body::Frame;
 use http_body_util::BodyExt;
@@ -23,7 +24,7 @@ use tokio::{
     task::JoinSet,
 };
 
-use super::{CONNECTION_WINDOW, Joiner, STREAM_WINDOW, Settings, next_connection, stopping};
+use super::{CONNECTION_WINDOW, Joiner, STREAM_WINDOW, Settings, Stack, next_connection, stopping};
 use crate::grpc;
 
 pub(super) type Upstream = SendRequest<Parts>;
@@ -181,7 +182,7 @@ pub(super) async fn serve_h2(
 ) {
     let mut connections = JoinSet::new();
     while let Some(stream) = next_connection(&mut sockets, &mut stopped).await {
-        connections.spawn(connection_h2(stream, settings.frame, Arc::clone(&joiner), stopped.clone()));
+        connections.spawn(connection_h2(stream, settings.clone(), Arc::clone(&joiner), stopped.clone()));
         while connections.try_join_next().is_some() {}
     }
     connections.join_all().await;
@@ -189,20 +190,22 @@ pub(super) async fn serve_h2(
 
 async fn connection_h2(
     stream: TcpStream,
-    frame: u32,
+    settings: Settings,
     joiner: Arc<Joiner>,
     mut stopped: watch::Receiver<bool>,
 ) {
     let handshake = h2::server::Builder::new()
-        .max_frame_size(frame)
+        .max_frame_size(settings.frame)
         .initial_window_size(STREAM_WINDOW)
         .initial_connection_window_size(CONNECTION_WINDOW)
         .handshake(stream);
     let Ok(mut connection) = handshake.await else { return };
     let mut asked_to_stop = false;
+    let mut inline = FuturesUnordered::new();
     loop {
         let accepted = tokio::select! {
             accepted = connection.accept() => accepted,
+            _ = inline.next(), if !inline.is_empty() => continue,
             () = stopping(&mut stopped), if !asked_to_stop => {
                 asked_to_stop = true;
                 connection.graceful_shutdown();
@@ -210,8 +213,12 @@ async fn connection_h2(
             }
         };
         let Some(Ok((request, respond))) = accepted else { return };
-        let joiner = Arc::clone(&joiner);
-        tokio::spawn(async move { drop(answer_h2(request, respond, joiner).await) });
+        let answer = answer_h2(request, respond, Arc::clone(&joiner));
+        if settings.stack == Stack::H2Inline {
+            inline.push(answer);
+        } else {
+            tokio::spawn(async move { drop(answer.await) });
+        }
     }
 }
 

@@ -57,6 +57,8 @@ pub(crate) enum Stack {
     Hyper,
     /// The h2 crate itself on both sides.
     H2,
+    /// The same, with a connection's requests handled in the connection's own task.
+    H2Inline,
     /// tonic's server, hyper's client.
     TonicHyper,
     /// hyper's server, tonic's client.
@@ -151,7 +153,7 @@ async fn serve(
     let upstream = match settings.stack {
         Stack::Tonic | Stack::HyperTonic => Upstream::Tonic(tonic::connect(settings.upstream).await?),
         Stack::Hyper | Stack::TonicHyper => Upstream::Hyper(bare::connect(settings.upstream).await?),
-        Stack::H2 => Upstream::H2(bare::connect_h2(settings.upstream).await?),
+        Stack::H2 | Stack::H2Inline => Upstream::H2(bare::connect_h2(settings.upstream).await?),
     };
     let joiner = Arc::new(Joiner::new(upstream));
     let flusher = tokio::spawn(flush_in_time(Arc::clone(&joiner)));
@@ -162,7 +164,7 @@ async fn serve(
         Stack::Hyper | Stack::HyperTonic => {
             bare::serve(settings, Arc::clone(&joiner), sockets, stopped).await
         }
-        Stack::H2 => bare::serve_h2(settings, Arc::clone(&joiner), sockets, stopped).await,
+        Stack::H2 | Stack::H2Inline => bare::serve_h2(settings, Arc::clone(&joiner), sockets, stopped).await,
     }
     flusher.abort();
     drop(timeout(STOP_LIMIT, joiner.finish()).await);
