@@ -30,7 +30,9 @@ pub fn parse(text: &str, source: SourceId, diagnostics: &mut Diagnostics) -> Opt
     }
     let text = text.strip_prefix('\u{feff}').unwrap_or(text);
     let parser = Parser::new_from_str(text);
-    let mut builder = Builder { parser, source, diagnostics, anchors: HashMap::new(), nodes: 0 };
+    let breaks = text.match_indices('\n').map(|(index, _)| index + 1);
+    let lines = std::iter::once(0).chain(breaks).collect();
+    let mut builder = Builder { parser, text, lines, source, diagnostics, anchors: HashMap::new(), nodes: 0 };
     let root = builder.document();
     match root {
         Ok(node) => (builder.diagnostics.error_count() == before).then_some(node),
@@ -45,6 +47,9 @@ type Fallible<T> = Result<T, Box<Diagnostic>>;
 
 struct Builder<'t, 'd> {
     parser: Parser<'t, StrInput<'t>>,
+    text: &'t str,
+    /// Where each line begins, in bytes.
+    lines: Vec<usize>,
     source: SourceId,
     diagnostics: &'d mut Diagnostics,
     /// What each anchor stands for, by the library's number for it.
@@ -155,7 +160,35 @@ impl<'t> Builder<'t, '_> {
             None => Value::String(text.clone().into_owned()),
         };
         let origin = if plain { Origin::Plain } else { Origin::Quoted };
+        let span = match style {
+            ScalarStyle::SingleQuoted => self.up_to_quote(span, '\''),
+            ScalarStyle::DoubleQuoted => self.up_to_quote(span, '"'),
+            _ => span,
+        };
         Ok(Node { value, span, key: None, origin, text: Some(text.into()) })
+    }
+
+    /// The library takes what follows a quoted text, comments too, for a part of it. Far out in a long line this is
+    /// left so, as finding the column takes time.
+    fn up_to_quote(&self, span: Span, quote: char) -> Span {
+        const FAR_OUT: u32 = 1_000;
+        let line = self.lines.get(span.start.line.saturating_sub(1) as usize);
+        let line = line.filter(|_| span.start.column < FAR_OUT).and_then(|start| self.text.get(*start..));
+        let before = span.start.column.saturating_sub(1) as usize;
+        let mut chars = line.unwrap_or_default().chars().take_while(|c| *c != '\n').zip(1_u32..).skip(before);
+        if chars.next().is_none_or(|(c, _)| c != quote) {
+            return span;
+        }
+        while let Some((c, column)) = chars.next().filter(|(_, column)| *column < FAR_OUT) {
+            if c == '\\' && quote == '"' {
+                chars.next();
+            } else if c == quote {
+                // Two of them inside single quotes are one that is meant, but never what is in the way of a caret.
+                let end = Position { column: column.saturating_add(1), ..span.start };
+                return Span { end, ..span };
+            }
+        }
+        span
     }
 
     fn sequence(&mut self, start: Span, depth: usize) -> Fallible<Node> {
