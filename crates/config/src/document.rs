@@ -1,5 +1,6 @@
 //! The whole configuration: which components there are and how pipelines connect them.
 
+use std::fmt;
 use std::time::Duration;
 
 use data::Signal;
@@ -41,7 +42,7 @@ impl Kind {
         [Self::Receiver, Self::Processor, Self::Exporter, Self::Connector, Self::Extension];
 
     /// `receiver` and so on.
-    pub fn name(self) -> &'static str {
+    pub const fn name(self) -> &'static str {
         match self {
             Self::Receiver => "receiver",
             Self::Processor => "processor",
@@ -52,7 +53,7 @@ impl Kind {
     }
 
     /// The key of the section: `receivers` and so on.
-    pub fn section(self) -> &'static str {
+    pub const fn section(self) -> &'static str {
         match self {
             Self::Receiver => "receivers",
             Self::Processor => "processors",
@@ -60,6 +61,12 @@ impl Kind {
             Self::Connector => "connectors",
             Self::Extension => "extensions",
         }
+    }
+}
+
+impl fmt::Display for Kind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
     }
 }
 
@@ -166,7 +173,7 @@ impl Document {
     }
 }
 
-/// Reads the structure of a configuration and checks it as a whole.
+/// Reads the structure of a configuration and checks it as a whole. Begin with [`Tree::diagnostics`].
 ///
 /// The document is returned in spite of errors unless the tree is not a map, so that the caller can read the bodies
 /// of components too and report everything at once. Nothing may be built from it if `diagnostics` has errors.

@@ -69,7 +69,7 @@ pub(crate) struct Field<S> {
     pub(crate) name: &'static str,
     pub(crate) doc: &'static str,
     pub(crate) required: bool,
-    aliases: Vec<&'static str>,
+    pub(crate) aliases: Vec<&'static str>,
     secret: bool,
     deprecated: Option<&'static str>,
     /// Set if the key does nothing yet, with the reason.

@@ -3,6 +3,44 @@
 //! YAML becomes a tree in which every value knows where it was written ([`Node`]); typed settings are read from it by
 //! description ([`Section`]), and whatever is wrong is reported at once, with place and remedy ([`Diagnostics`]).
 //! The configuration language is that of the OpenTelemetry Collector.
+//!
+//! ```
+//! use std::time::Duration;
+//!
+//! use collimator_config::{Fields, Section, read_text};
+//!
+//! #[derive(Clone)]
+//! struct Config {
+//!     timeout: Duration,
+//! }
+//!
+//! impl Default for Config {
+//!     fn default() -> Self {
+//!         Self { timeout: Duration::from_millis(200) }
+//!     }
+//! }
+//!
+//! impl Section for Config {
+//!     fn describe(fields: &mut Fields<Self>) {
+//!         let doc = "Longest wait before a batch is sent, full or not.";
+//!         fields.field("timeout", doc, |c| &mut c.timeout).at_most(Duration::from_secs(60));
+//!     }
+//! }
+//!
+//! assert_eq!(read_text::<Config>("timeout: 5s")?.timeout, Duration::from_secs(5));
+//! assert_eq!(read_text::<Config>("")?.timeout, Duration::from_millis(200));
+//!
+//! let findings = read_text::<Config>("timout: 5s").err().map(|findings| findings.to_string());
+//! assert_eq!(findings.as_deref(), Some("\
+//! error: unknown key `timout`
+//!  --> text:1:1
+//!   |
+//! 1 | timout: 5s
+//!   | ^^^^^^
+//!   = help: did you mean `timeout`?
+//! "));
+//! # Ok::<(), collimator_config::Diagnostics>(())
+//! ```
 
 mod choice;
 mod collections;

@@ -6,7 +6,7 @@ use crate::diagnostics::{Diagnostic, Diagnostics, Severity};
 use crate::fields::{Field, Fields};
 use crate::reader::Reader;
 use crate::setting::{REDACTED, Row, Setting};
-use crate::source::{Sources, Span};
+use crate::source::Sources;
 use crate::suggest;
 use crate::tree::{Key, Node, Value};
 use crate::yaml;
@@ -29,8 +29,8 @@ pub struct Checks {
 }
 
 impl Checks {
-    /// Reports an error at a key of the section, `"tls.cert_file"`, or at the section itself: `""`. If the key is
-    /// not in the file, the nearest that is gets shown.
+    /// Reports an error at a key of the section, `"tls.cert_file"`, at an item of a list, `"rules.0.name"`, or at the
+    /// section itself: `""`. If the key is not in the file, the nearest that is gets shown.
     pub fn at(&mut self, path: &str, message: impl Into<String>) {
         self.found.push((Severity::Error, path.to_owned(), message.into()));
     }
@@ -89,8 +89,16 @@ impl<S: Section> Setting for S {
     fn schema(&self) -> Json {
         let mut section = self.clone();
         let fields = fields::<S>();
-        let properties: JsonMap<String, Json> =
-            fields.list.iter().map(|field| (field.name.to_owned(), field.schema(&mut section))).collect();
+        let mut properties = JsonMap::new();
+        for field in &fields.list {
+            let schema = field.schema(&mut section);
+            for alias in &field.aliases {
+                let mut schema = schema.clone();
+                schema["deprecated"] = json!(true);
+                properties.insert((*alias).to_owned(), schema);
+            }
+            properties.insert(field.name.to_owned(), schema);
+        }
         let required: Vec<&str> =
             fields.list.iter().filter(|field| field.required).map(|field| field.name).collect();
         let mut schema = json!({
@@ -210,25 +218,10 @@ fn report_unknown<S: Section>(
 
 fn report_checks(checks: Checks, node: &Node, reader: &mut Reader<'_>) {
     for (severity, keys, message) in checks.found {
-        let (mut node, mut span, mut path) = (node, reader.place(), reader.path().to_owned());
-        let mut present = true;
-        for name in keys.split('.').filter(|name| !name.is_empty()) {
-            path = if path.is_empty() { name.to_owned() } else { format!("{path}::{name}") };
-            let entry = node.entry(name).filter(|_| present);
-            present = entry.is_some();
-            if let Some((key, below)) = entry {
-                (node, span) = (below, value_span(key, below));
-            }
-        }
+        let (span, below) = node.locate(&keys);
+        let separator = if below.is_empty() || reader.path().is_empty() { "" } else { "::" };
+        let path = format!("{}{separator}{below}", reader.path());
         reader.push(Diagnostic { severity, ..Diagnostic::error(span, path, message) });
-    }
-}
-
-/// What to underline for a key with a value: the value if it is short, else the key.
-pub(crate) fn value_span(key: &Key, node: &Node) -> Span {
-    match &node.value {
-        Value::Seq(_) | Value::Map(_) => key.span,
-        _ => node.span,
     }
 }
 

@@ -78,7 +78,13 @@ impl Setting for bool {
 fn whole_number(node: &Node, reader: &mut Reader<'_>) -> Option<i128> {
     match node.value {
         Value::Int(value) => Some(value),
-        Value::Float(value) if value.is_finite() => Some(value.trunc() as i128),
+        Value::Float(value) if value.is_finite() => {
+            let whole = value.trunc() as i128;
+            if value.fract() != 0.0 {
+                reader.warning(node.span, format!("{value} is not an integer: {whole} is taken"));
+            }
+            Some(whole)
+        }
         Value::Null => {
             reader.null_is_zero(node, "0");
             Some(0)

@@ -70,6 +70,40 @@ impl Node {
         self.key.unwrap_or(self.span)
     }
 
+    /// Where to point for what is at `path` below: keys, and indexes of lists, joined by `.`. What is not there is
+    /// missed in the nearest that is.
+    pub fn place_of(&self, path: &str) -> Span {
+        self.locate(path).0
+    }
+
+    /// The place of a path, and how the path is written in findings.
+    pub(crate) fn locate(&self, path: &str) -> (Span, String) {
+        let (mut place, mut shown) = (self.place(), String::new());
+        let mut node = Some(self);
+        for part in path.split('.').filter(|part| !part.is_empty()) {
+            let item = match node.map(|node| &node.value) {
+                Some(Value::Seq(items)) => part.parse().ok().and_then(|index: usize| items.get(index)),
+                _ => None,
+            };
+            match item {
+                Some(_) => shown += &format!("[{part}]"),
+                None if shown.is_empty() => shown += part,
+                None => shown += &format!("::{part}"),
+            }
+            node = item.or_else(|| node.and_then(|node| node.get(part)));
+            place = node.map_or(place, Node::place_of_value);
+        }
+        (place, shown)
+    }
+
+    /// What to underline for a value with a key: the value if it is short, else the key.
+    fn place_of_value(&self) -> Span {
+        match self.value {
+            Value::Seq(_) | Value::Map(_) => self.place(),
+            _ => self.span,
+        }
+    }
+
     /// The value of a key, if this is a map that has it.
     pub fn get(&self, key: &str) -> Option<&Node> {
         self.entry(key).map(|(_, node)| node)

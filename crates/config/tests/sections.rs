@@ -31,11 +31,13 @@ struct Client {
     endpoint: String,
     timeout: Duration,
     password: Secret,
+    zones: Vec<Batch>,
 }
 
 impl Default for Client {
     fn default() -> Self {
-        Self { endpoint: String::new(), timeout: Duration::from_secs(5), password: Secret::default() }
+        let timeout = Duration::from_secs(5);
+        Self { endpoint: String::new(), timeout, password: Secret::default(), zones: Vec::new() }
     }
 }
 
@@ -45,6 +47,7 @@ impl Section for Client {
         let longest = Duration::from_secs(3600);
         fields.field("timeout", "Longest wait.", |c| &mut c.timeout).at_most(longest);
         fields.field("password", "What to say at the door.", |c| &mut c.password);
+        fields.field("zones", "Zones.", |c| &mut c.zones);
         fields.not_honoured("balancer_name", "How to balance.", "there is one connection");
         fields.unsupported("proxy_url", "A proxy.", "connections are always direct");
     }
@@ -52,6 +55,9 @@ impl Section for Client {
     fn check(&self, checks: &mut Checks) {
         if self.endpoint.starts_with("ftp:") {
             checks.at("endpoint", "ftp is not spoken here");
+        }
+        for (index, _) in self.zones.iter().enumerate().filter(|(_, zone)| zone.max == 99) {
+            checks.at(&format!("zones.{index}.max"), "99 is taken");
         }
         if self.timeout.is_zero() && self.password.is_empty() {
             checks.at("password", "a password is needed without a timeout");
@@ -283,6 +289,7 @@ fn wrong_values() {
     check_findings("port: 65536", &["error 6 port: 65536 is not between 0 and 65535"]);
     check_findings("port: -1", &["error 6 port: must not be negative, found -1"]);
     check_findings("port: .inf", &["error 6 port: expected an integer, found the number .inf"]);
+    check_findings("port: 5.7", &["warning 6 port: 5.7 is not an integer: 5 is taken"]);
     check_findings("port: [1]", &["error 6 port: expected an integer, found a list"]);
     check_findings(
         "enabled: 'true'",
@@ -435,7 +442,7 @@ fn rendered_with_defaults_and_without_secrets() {
     assert_eq!(
         render(&config),
         json!({
-            "endpoint": "e", "timeout": "5s", "password": "[REDACTED]", "queue": {"size": 1000, "batch": null},
+            "endpoint": "e", "timeout": "5s", "password": "[REDACTED]", "zones": [], "queue": {"size": 1000, "batch": null},
             "cors": null, "grpc": {"max": 42}, "rotation": null, "storage": null, "ratio": 0.5, "enabled": true,
             "port": 4317, "keys": ["default"], "rules": [], "labels": {}, "headers": {"k": "[REDACTED]"},
             "compression": "gzip", "format": "json", "token": "[REDACTED]", "replicas": 1,
@@ -480,4 +487,5 @@ fn has_a_schema() {
     assert_eq!(property("grpc")["properties"]["enabled"]["type"], "boolean");
     assert_eq!(property("proxy_url")["deprecated"], true);
     assert_eq!(property("token")["default"], "");
+    assert_eq!(property("compress")["deprecated"], true);
 }
