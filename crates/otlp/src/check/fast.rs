@@ -16,7 +16,8 @@ use crate::wire::{WireType, read_len, read_tag, read_varint};
 /// `None` when something is wrong, or is not to be had under this policy.
 pub(super) fn check(signal: Signal, bytes: &[u8], policy: &Policy) -> Option<Checked> {
     let plans = &*PLANS;
-    let mut walk = Walk { plans, max_depth: policy.limits.max_depth.into(), items: 0, repeated: 0, is_utf8: true };
+    let mut walk =
+        Walk { plans, max_depth: policy.limits.max_depth.into(), items: 0, repeated: 0, is_utf8: true };
     walk.message(plans.root(signal), bytes, 0)?;
     if !walk.is_utf8 && policy.invalid_utf8 == InvalidUtf8::Refuse {
         return None;

@@ -3,7 +3,12 @@
 #![allow(clippy::unwrap_used, reason = "this is a test")]
 
 mod checks;
+mod edits;
+mod fuzz_body;
+mod fuzzed;
 mod generate;
+mod items;
 mod prost_of;
 mod schema;
+mod splits;
 mod views;
