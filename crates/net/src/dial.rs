@@ -147,7 +147,8 @@ pub(crate) async fn tunnel(proxy: &Proxy, target: &str) -> io::Result<Stream> {
         }
         head.push(stream.read_u8().await?);
     }
-    let line = String::from_utf8_lossy(head.split(|byte| *byte == b'\r').next().unwrap_or_default()).into_owned();
+    let line =
+        String::from_utf8_lossy(head.split(|byte| *byte == b'\r').next().unwrap_or_default()).into_owned();
     let status = line.split(' ').nth(1).unwrap_or_default();
     if line.starts_with("HTTP/1.") && status.len() == 3 && status.starts_with('2') {
         return Ok(stream);

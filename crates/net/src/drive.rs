@@ -300,15 +300,12 @@ impl Watch {
     fn deadline(&self) -> Instant {
         let next = match self.closing {
             Some((_, at)) => at,
-            None => [
-                self.opening_deadline(),
-                self.head_deadline(),
-                self.idle_deadline(),
-                self.age_deadline(),
-            ]
-            .into_iter()
-            .flatten()
-            .min(),
+            None => {
+                [self.opening_deadline(), self.head_deadline(), self.idle_deadline(), self.age_deadline()]
+                    .into_iter()
+                    .flatten()
+                    .min()
+            }
         };
         next.unwrap_or(self.accepted + FAR)
     }
@@ -351,11 +348,7 @@ impl Metered {
     }
 
     /// Passes a write's result on, unless it has been waited for too long.
-    fn written(
-        &mut self,
-        cx: &mut Context<'_>,
-        result: Poll<io::Result<usize>>,
-    ) -> Poll<io::Result<usize>> {
+    fn written(&mut self, cx: &mut Context<'_>, result: Poll<io::Result<usize>>) -> Poll<io::Result<usize>> {
         if result.is_ready() || self.write_timeout.is_zero() {
             self.stalled = None;
             return result;
@@ -387,11 +380,7 @@ impl AsyncRead for Metered {
 }
 
 impl AsyncWrite for Metered {
-    fn poll_write(
-        mut self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-        buf: &[u8],
-    ) -> Poll<io::Result<usize>> {
+    fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
         let result = Pin::new(&mut self.stream).poll_write(cx, buf);
         self.written(cx, result)
     }

@@ -8,10 +8,10 @@ use std::io;
 use std::net::{SocketAddr, ToSocketAddrs};
 use std::os::unix::fs::{FileTypeExt, PermissionsExt};
 use std::path::{Path, PathBuf};
-use std::str::FromStr;
 use std::sync::Arc;
 use std::time::Duration;
 
+use config::{Choice, Fields, Section};
 use socket2::{Domain, Protocol, SockRef, Socket, TcpKeepalive, Type};
 use tokio::sync::Semaphore;
 
@@ -38,6 +38,13 @@ pub struct Settings {
     pub tcp_keepalive: Duration,
 }
 
+impl Settings {
+    /// What makes two sockets differ: to find a kept one by.
+    pub fn key(&self) -> String {
+        format!("{} {}", self.transport, self.endpoint)
+    }
+}
+
 impl Default for Settings {
     fn default() -> Self {
         Self {
@@ -48,6 +55,25 @@ impl Default for Settings {
             socket_mode: None,
             tcp_keepalive: Duration::from_secs(15),
         }
+    }
+}
+
+impl Section for Settings {
+    fn describe(fields: &mut Fields<Self>) {
+        fields.field("endpoint", "host:port to listen on, or a path for unix sockets.", |c| &mut c.endpoint);
+        fields.field("transport", "tcp, tcp4, tcp6 or unix.", |c| &mut c.transport);
+        fields
+            .field("max_connections", "Open connections at once; further ones wait. Ours.", |c| {
+                &mut c.max_connections
+            })
+            .at_least(1);
+        fields.field("listen_backlog", "Connections waiting to be accepted. Ours.", |c| &mut c.backlog);
+        fields.field("socket_mode", "Permissions of a unix socket's file, such as 0o660. Ours.", |c| {
+            &mut c.socket_mode
+        });
+        fields.field("tcp_keepalive", "How often idle connections are probed; 0 is never. Ours.", |c| {
+            &mut c.tcp_keepalive
+        });
     }
 }
 
@@ -65,39 +91,21 @@ pub enum Transport {
     Unix,
 }
 
-impl Transport {
-    /// Every transport with its name.
-    pub const NAMES: &[(&str, Transport)] =
-        &[("tcp", Self::Tcp), ("tcp4", Self::Tcp4), ("tcp6", Self::Tcp6), ("unix", Self::Unix)];
-
-    /// The name used in configuration.
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Tcp => "tcp",
-            Self::Tcp4 => "tcp4",
-            Self::Tcp6 => "tcp6",
-            Self::Unix => "unix",
-        }
-    }
+impl Choice for Transport {
+    const SPELLINGS: &'static [(&'static str, Self)] = &[
+        ("tcp", Self::Tcp),
+        ("", Self::Tcp),
+        ("tcp4", Self::Tcp4),
+        ("tcp6", Self::Tcp6),
+        ("unix", Self::Unix),
+    ];
 }
+
+config::setting_by_choice!(Transport);
 
 impl fmt::Display for Transport {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.name())
-    }
-}
-
-/// A transport that is not served.
-#[derive(Debug, thiserror::Error, PartialEq, Eq)]
-#[error("unsupported transport {0:?}, expected tcp, tcp4, tcp6 or unix")]
-pub struct UnknownTransport(String);
-
-impl FromStr for Transport {
-    type Err = UnknownTransport;
-
-    fn from_str(name: &str) -> Result<Self, Self::Err> {
-        let found = Self::NAMES.iter().find(|(known, _)| *known == name);
-        found.map(|(_, transport)| *transport).ok_or_else(|| UnknownTransport(name.to_owned()))
+        f.write_str(self.spelling())
     }
 }
 
@@ -114,7 +122,6 @@ pub struct BindError {
 #[derive(Clone, Debug)]
 pub struct Bound {
     socket: Arc<BoundSocket>,
-    settings: Settings,
 }
 
 #[derive(Debug)]
@@ -146,13 +153,13 @@ impl Bound {
             endpoint: settings.endpoint.clone(),
             source,
         })?;
-        Ok(Self { socket: Arc::new(socket), settings: settings.clone() })
+        Ok(Self { socket: Arc::new(socket) })
     }
 
     /// Takes over a listening TCP socket, for instance one passed in by a supervisor.
-    pub fn from_tcp(socket: std::net::TcpListener, settings: &Settings) -> io::Result<Self> {
+    pub fn from_tcp(socket: std::net::TcpListener) -> io::Result<Self> {
         socket.set_nonblocking(true)?;
-        Ok(Self { socket: Arc::new(BoundSocket::Tcp(socket)), settings: settings.clone() })
+        Ok(Self { socket: Arc::new(BoundSocket::Tcp(socket)) })
     }
 
     /// The address a client connects to; none for unix sockets.
@@ -163,19 +170,21 @@ impl Bound {
         }
     }
 
-    /// Starts accepting, in the current tokio runtime. The bound socket stays usable for a next listener.
-    pub fn listen(&self) -> io::Result<Listener> {
+    /// Starts accepting, in the current tokio runtime and within the limits of `settings`. The bound socket stays
+    /// usable for a next listener, with other limits.
+    pub fn listen(&self, settings: &Settings) -> io::Result<Listener> {
         let accept = match &*self.socket {
             BoundSocket::Tcp(socket) => Accept::Tcp(tokio::net::TcpListener::from_std(socket.try_clone()?)?),
             BoundSocket::Unix { socket, .. } => {
                 Accept::Unix(tokio::net::UnixListener::from_std(socket.try_clone()?)?)
             }
         };
-        let places = self.settings.max_connections.clamp(1, Semaphore::MAX_PERMITS);
+        let max_connections = settings.max_connections.clamp(1, Semaphore::MAX_PERMITS);
         Ok(Listener {
             accept,
-            places: Arc::new(Semaphore::new(places)),
-            keepalive: self.settings.tcp_keepalive,
+            max_connections,
+            places: Arc::new(Semaphore::new(max_connections)),
+            keepalive: settings.tcp_keepalive,
             _bound: self.clone(),
         })
     }
@@ -185,6 +194,7 @@ impl Bound {
 #[derive(Debug)]
 pub struct Listener {
     accept: Accept,
+    max_connections: usize,
     places: Arc<Semaphore>,
     keepalive: Duration,
     _bound: Bound,
@@ -224,7 +234,7 @@ impl Listener {
 
     /// Connections open now.
     pub fn open_connections(&self) -> usize {
-        self._bound.settings.max_connections.saturating_sub(self.places.available_permits())
+        self.max_connections.saturating_sub(self.places.available_permits())
     }
 
     async fn accept_one(&self) -> io::Result<Accepted> {
@@ -329,4 +339,3 @@ fn remove_stale(path: &Path) -> io::Result<()> {
 fn invalid(message: &'static str) -> io::Error {
     io::Error::new(io::ErrorKind::InvalidInput, message)
 }
-

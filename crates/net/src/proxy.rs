@@ -172,7 +172,8 @@ fn parse_proxy(url: &str) -> Result<Option<Proxy>, ProxyError> {
         return Err(error(url, "no host"));
     }
     let authorization = user.map(|user| {
-        let user = if user.contains(':') { percent_decoded(user) } else { percent_decoded(&format!("{user}:")) };
+        let user =
+            if user.contains(':') { percent_decoded(user) } else { percent_decoded(&format!("{user}:")) };
         format!("Basic {}", base64::engine::general_purpose::STANDARD.encode(user))
     });
     Ok(Some(Proxy { host: host.to_owned(), port, authorization }))

@@ -27,11 +27,9 @@ pub fn http_from_code(code: Code) -> u16 {
         | Code::OutOfRange
         | Code::Unavailable
         | Code::DataLoss => 503,
-        Code::Unknown
-        | Code::NotFound
-        | Code::AlreadyExists
-        | Code::FailedPrecondition
-        | Code::Internal => 500,
+        Code::Unknown | Code::NotFound | Code::AlreadyExists | Code::FailedPrecondition | Code::Internal => {
+            500
+        }
     }
 }
 

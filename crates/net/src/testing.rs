@@ -15,7 +15,9 @@ use crate::{Peer, Stream};
 /// Runs a test on a current-thread runtime, within a minute.
 pub(crate) fn run<T>(test: impl Future<Output = T>) -> T {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-    runtime.block_on(async { tokio::time::timeout(Duration::from_secs(60), test).await }).expect("test took too long")
+    runtime
+        .block_on(async { tokio::time::timeout(Duration::from_secs(60), test).await })
+        .expect("test took too long")
 }
 
 /// A listener on loopback whose connections are served by `serve`.
@@ -36,7 +38,7 @@ impl TestServer {
         E: Send + 'static,
     {
         let bound = Bound::bind(&loopback()).unwrap();
-        let listener = bound.listen().unwrap();
+        let listener = bound.listen(&loopback()).unwrap();
         let (trigger, memory) = (Trigger::default(), Budget::new(memory));
         let (mut signal, budget) = (trigger.signal(), Arc::clone(&memory));
         let task = tokio::spawn(async move {

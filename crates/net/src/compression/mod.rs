@@ -8,7 +8,7 @@ mod encode;
 #[cfg(test)]
 mod tests;
 
-use std::str::FromStr;
+use config::Choice;
 
 use crate::reserve::Refusal;
 
@@ -84,14 +84,10 @@ pub enum Compression {
     Lz4,
 }
 
-/// A name that is no compression.
-#[derive(Debug, thiserror::Error, PartialEq, Eq)]
-#[error("unsupported compression type {0:?}")]
-pub struct UnknownCompression(String);
-
-impl Compression {
-    /// Every compression with its name in configuration.
-    pub const NAMES: &[(&str, Compression)] = &[
+impl Choice for Compression {
+    const SPELLINGS: &'static [(&'static str, Self)] = &[
+        ("none", Self::None),
+        ("", Self::None),
         ("gzip", Self::Gzip),
         ("zlib", Self::Zlib),
         ("deflate", Self::Deflate),
@@ -99,10 +95,12 @@ impl Compression {
         ("x-snappy-framed", Self::SnappyFramed),
         ("zstd", Self::Zstd),
         ("lz4", Self::Lz4),
-        ("none", Self::None),
-        ("", Self::None),
     ];
+}
 
+config::setting_by_choice!(Compression);
+
+impl Compression {
     /// The format and the `Content-Encoding` of an HTTP request.
     pub fn for_http(self) -> Option<(Encoding, &'static str)> {
         Some(match self {
@@ -139,15 +137,6 @@ impl Compression {
             Self::Zstd => true,
             _ => level == 0,
         }
-    }
-}
-
-impl FromStr for Compression {
-    type Err = UnknownCompression;
-
-    fn from_str(name: &str) -> Result<Self, Self::Err> {
-        let found = Self::NAMES.iter().find(|(known, _)| *known == name);
-        found.map(|(_, compression)| *compression).ok_or_else(|| UnknownCompression(name.to_owned()))
     }
 }
 

@@ -4,14 +4,8 @@ use std::sync::atomic::Ordering;
 use super::*;
 use crate::reserve::{Reservation, tests::Budget};
 
-const ALL: [Encoding; 6] = [
-    Encoding::Gzip,
-    Encoding::Zlib,
-    Encoding::Zstd,
-    Encoding::Snappy,
-    Encoding::SnappyFramed,
-    Encoding::Lz4,
-];
+const ALL: [Encoding; 6] =
+    [Encoding::Gzip, Encoding::Zlib, Encoding::Zstd, Encoding::Snappy, Encoding::SnappyFramed, Encoding::Lz4];
 
 fn sample(size: usize) -> Vec<u8> {
     (0..size).map(|i| (i.wrapping_mul(2_654_435_761) >> 13) as u8 ^ (i as u8 & 3)).collect()

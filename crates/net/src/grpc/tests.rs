@@ -110,8 +110,7 @@ fn messages_of_every_size_and_compression_come_back() {
             let client = connect(client::Settings { compression, ..settings_for(&server) });
             for size in [0, 1, 4_999, 100_000, 3 << 20] {
                 let content: Vec<u8> = (0..size).map(|i| (i % 251) as u8).collect();
-                let parts: Vec<_> =
-                    content.chunks(70_001).map(Bytes::copy_from_slice).collect();
+                let parts: Vec<_> = content.chunks(70_001).map(Bytes::copy_from_slice).collect();
                 let answer = unary(&client, "/test/echo", &parts).await.unwrap();
                 assert!(answer == content, "{compression:?} {size}");
             }
@@ -169,10 +168,16 @@ fn memory_is_refused_before_a_body_is_read() {
         let server = serve_within(server::Settings::default(), Arc::clone(&echo), 100_000);
         let client = connect(settings_for(&server));
         let status = unary(&client, "/test/len", &[Bytes::from(vec![0; 200_000])]).await.unwrap_err();
-        assert_eq!((status.code(), status.message()), (Code::Unavailable, "data refused due to high memory usage"));
+        assert_eq!(
+            (status.code(), status.message()),
+            (Code::Unavailable, "data refused due to high memory usage")
+        );
         assert_eq!(echo.calls.load(Ordering::SeqCst), 0);
         assert_eq!(server.memory.peak.load(Ordering::SeqCst), 0);
-        assert_eq!(unary(&client, "/test/len", &[Bytes::from(vec![0; 90_000])]).await.unwrap(), "90000 90000");
+        assert_eq!(
+            unary(&client, "/test/len", &[Bytes::from(vec![0; 90_000])]).await.unwrap(),
+            "90000 90000"
+        );
     });
 }
 
@@ -225,11 +230,8 @@ fn a_server_that_is_not_there_fails_calls_and_is_found_when_it_comes() {
         let call = patient.unary(&path, &no_metadata, &[], None);
         tokio::pin!(call);
         assert!(futures::poll!(call.as_mut()).is_pending());
-        let bound = crate::listen::Bound::bind(&crate::listen::Settings {
-            endpoint: address.to_string(),
-            ..Default::default()
-        });
-        let listener = bound.unwrap().listen().unwrap();
+        let listen = crate::listen::Settings { endpoint: address.to_string(), ..Default::default() };
+        let listener = crate::listen::Bound::bind(&listen).unwrap().listen(&listen).unwrap();
         let serving = async {
             let (stream, peer) = listener.accept().await;
             let memory = crate::reserve::tests::Budget::new(usize::MAX);

@@ -25,7 +25,7 @@ pub struct ClientTls {
 impl ClientTls {
     /// Reads all files once; whatever is wrong is found here. `protocols` are offered by ALPN, most wanted first.
     pub fn new(settings: &ClientSettings, protocols: &[Proto]) -> Result<Self, TlsError> {
-        if let Some(problem) = settings.common.check().into_iter().next() {
+        if let Some(problem) = settings.common.problems().into_iter().next() {
             return Err(problem);
         }
         // Authorities are read once: the Collector's `reload_interval` does not concern them.

@@ -1,7 +1,6 @@
 //! Certificates, keys and authorities, from files or inline, and when they are read again.
 
-use std::sync::{Mutex, PoisonError, RwLock};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use std::time::{Duration, Instant};
 
 use rustls::RootCertStore;
@@ -29,7 +28,7 @@ impl Material {
     pub(super) fn read(common: &Common, client_ca_file: &str) -> Result<Self, TlsError> {
         Ok(Self {
             cert: file_or_inline("TLS cert", &common.cert_file, &common.cert_pem)?,
-            key: file_or_inline("TLS key", &common.key_file, &common.key_pem)?,
+            key: file_or_inline("TLS key", &common.key_file, common.key_pem.expose())?,
             client_ca: file_or_inline("client CA CertPool File", client_ca_file, "")?,
         })
     }
@@ -135,7 +134,9 @@ impl<T> Reloading<T> {
                 *self.current.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(value);
                 tracing::info!("TLS certificates reloaded");
             }
-            Err(error) => tracing::warn!(%error, "reloading TLS certificates failed, the old ones stay in use"),
+            Err(error) => {
+                tracing::warn!(%error, "reloading TLS certificates failed, the old ones stay in use")
+            }
         }
     }
 }

@@ -5,6 +5,7 @@
 //! suites with forward secrecy and authenticated encryption; what it has not is refused when the settings are read.
 
 mod client;
+mod config;
 mod material;
 mod parameters;
 mod server;
@@ -13,13 +14,15 @@ pub(crate) mod tests;
 
 use std::time::Duration;
 
+use ::config::Secret;
+
 use crate::dial::Proto;
 
 pub use client::ClientTls;
 pub use server::ServerTls;
 
 /// Keys common to both sides.
-#[derive(Clone, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Common {
     /// File of certificate authorities, PEM.
     pub ca_file: String,
@@ -32,7 +35,7 @@ pub struct Common {
     /// File of the private key, PEM.
     pub key_file: String,
     /// The same, inline.
-    pub key_pem: String,
+    pub key_pem: Secret,
     /// Trust the system's authorities besides the given ones. Without given ones a client always does.
     pub include_system_ca_certs_pool: bool,
     /// Lowest version: `1.2` (also when empty) or `1.3`.
@@ -47,17 +50,6 @@ pub struct Common {
     pub curve_preferences: Vec<String>,
     /// Read certificate and key again when files are older than this at a handshake; zero is never.
     pub reload_interval: Duration,
-}
-
-impl std::fmt::Debug for Common {
-    /// Without the private key.
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Common")
-            .field("ca_file", &self.ca_file)
-            .field("cert_file", &self.cert_file)
-            .field("key_file", &self.key_file)
-            .finish_non_exhaustive()
-    }
 }
 
 /// `tls:` of a server. Without the block a server is plaintext.
@@ -94,9 +86,7 @@ pub enum TlsError {
     #[error("provide either a {0} file or the PEM-encoded string, but not both")]
     TwoForms(&'static str),
     /// A certificate without its key, a key without its certificate, or a server with neither.
-    #[error(
-        "TLS configuration must include both certificate and key (CertFile/CertPem and KeyFile/KeyPem)"
-    )]
+    #[error("TLS configuration must include both certificate and key (CertFile/CertPem and KeyFile/KeyPem)")]
     HalfPair,
     /// No version of TLS.
     #[error("invalid TLS {key}: unsupported TLS version: {version:?}")]
@@ -107,7 +97,9 @@ pub enum TlsError {
         version: String,
     },
     /// A version of TLS that is no longer safe.
-    #[error("invalid TLS {key}: TLS {version} is not available: the TLS library, rustls, has only 1.2 and 1.3")]
+    #[error(
+        "invalid TLS {key}: TLS {version} is not available: the TLS library, rustls, has only 1.2 and 1.3"
+    )]
     OldVersion {
         /// `min_version` or `max_version`.
         key: &'static str,
@@ -126,7 +118,9 @@ pub enum TlsError {
         available: String,
     },
     /// A key exchange that the provider has not.
-    #[error("invalid TLS curve: {name:?} is not available, expected one of P256, P384, X25519, X25519MLKEM768")]
+    #[error(
+        "invalid TLS curve: {name:?} is not available, expected one of P256, P384, X25519, X25519MLKEM768"
+    )]
     Curve {
         /// What was given.
         name: String,
@@ -162,7 +156,7 @@ pub enum TlsError {
 
 impl Common {
     /// Checks everything that needs no file. Reports all problems.
-    pub fn check(&self) -> Vec<TlsError> {
+    pub fn problems(&self) -> Vec<TlsError> {
         let mut problems = Vec::new();
         if !self.ca_file.is_empty() && !self.ca_pem.is_empty() {
             problems.push(TlsError::TwoCas);
@@ -181,7 +175,7 @@ impl Common {
             _ => Ok(true),
         };
         let cert = given(&self.cert_file, &self.cert_pem, "certificate")?;
-        let key = given(&self.key_file, &self.key_pem, "key")?;
+        let key = given(&self.key_file, self.key_pem.expose(), "key")?;
         if cert == key { Ok(cert) } else { Err(TlsError::HalfPair) }
     }
 
@@ -192,8 +186,8 @@ impl Common {
 
 impl ServerSettings {
     /// Checks everything that needs no file. Reports all problems.
-    pub fn check(&self) -> Vec<TlsError> {
-        let mut problems = self.common.check();
+    pub fn problems(&self) -> Vec<TlsError> {
+        let mut problems = self.common.problems();
         if matches!(self.common.has_pair(), Ok(false)) {
             problems.push(TlsError::HalfPair);
         }

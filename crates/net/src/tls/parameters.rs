@@ -43,7 +43,8 @@ pub(super) fn provider(common: &Common) -> Result<Arc<CryptoProvider>, TlsError>
         provider.cipher_suites.retain(|suite| is_tls13(suite) || allowed.contains(suite));
     }
     if !common.curve_preferences.is_empty() {
-        let allowed = common.curve_preferences.iter().map(|name| group(name)).collect::<Result<Vec<_>, _>>()?;
+        let allowed =
+            common.curve_preferences.iter().map(|name| group(name)).collect::<Result<Vec<_>, _>>()?;
         provider.kx_groups.retain(|group| allowed.contains(&group.name()));
     }
     Ok(Arc::new(provider))

@@ -31,7 +31,7 @@ impl ServerTls {
         protocols: &[Proto],
         handshake_timeout: Duration,
     ) -> Result<Self, TlsError> {
-        if let Some(problem) = settings.check().into_iter().next() {
+        if let Some(problem) = settings.problems().into_iter().next() {
             return Err(problem);
         }
         let material = Material::read(&settings.common, &settings.client_ca_file)?;

@@ -38,6 +38,7 @@ impl Authority {
 
     pub(crate) fn server(&self, name: &str) -> ServerSettings {
         let (cert_pem, key_pem) = self.issue(name);
+        let key_pem = Secret::new(key_pem);
         ServerSettings { common: Common { cert_pem, key_pem, ..Common::default() }, ..Default::default() }
     }
 
@@ -49,7 +50,7 @@ impl Authority {
 /// One handshake and one echoed byte; the leaf certificate that the client saw, or why not.
 async fn handshake(server: &ServerTls, client: &ClientTls, name: &str) -> Result<Vec<u8>, String> {
     let bound = Bound::bind(&loopback()).unwrap();
-    let listener = bound.listen().unwrap();
+    let listener = bound.listen(&loopback()).unwrap();
     let accept = async {
         let mut stream = server.accept(listener.accept().await.0).await?;
         let byte = stream.read_u8().await?;
@@ -103,7 +104,8 @@ fn a_client_ca_makes_certificates_of_clients_mandatory() {
         handshake(&server, &client(&ours.client()), "gateway.test").await.unwrap_err();
         let with_pair = |authority: &Authority| {
             let mut settings = ours.client();
-            (settings.common.cert_pem, settings.common.key_pem) = authority.issue("client");
+            let (cert, key) = authority.issue("client");
+            (settings.common.cert_pem, settings.common.key_pem) = (cert, Secret::new(key));
             client(&settings)
         };
         handshake(&server, &with_pair(&foreign), "gateway.test").await.unwrap_err();
@@ -142,7 +144,7 @@ fn a_silent_client_is_given_up() {
         let settings = ours.server("gateway.test");
         let server = ServerTls::new(&settings, &[Proto::Http2], Duration::from_millis(20)).unwrap();
         let bound = Bound::bind(&loopback()).unwrap();
-        let listener = bound.listen().unwrap();
+        let listener = bound.listen(&loopback()).unwrap();
         let silent = tokio::net::TcpStream::connect(bound.local_addr().unwrap()).await.unwrap();
         let error = server.accept(listener.accept().await.0).await.unwrap_err();
         assert_eq!(error.kind(), std::io::ErrorKind::TimedOut);
@@ -170,7 +172,7 @@ fn settings_that_cannot_work_are_named() {
     let check = |change: fn(&mut Common), message: &str| {
         let mut common = Common::default();
         change(&mut common);
-        let problems: Vec<_> = common.check().iter().map(ToString::to_string).collect();
+        let problems: Vec<_> = common.problems().iter().map(ToString::to_string).collect();
         assert!(problems.iter().any(|problem| problem.contains(message)), "{problems:?} has no {message:?}");
     };
     check(
@@ -195,7 +197,7 @@ fn settings_that_cannot_work_are_named() {
         "expected one of TLS_ECDHE_",
     );
     check(|common| common.curve_preferences = vec!["P521".to_owned()], "\"P521\" is not available");
-    assert!(Common::default().check().is_empty());
+    assert!(Common::default().problems().is_empty());
     let ca_file = "/nonexistent/ca.pem".to_owned();
     let settings = ClientSettings { common: Common { ca_file, ..Common::default() }, ..Default::default() };
     let error = ClientTls::new(&settings, &[]).err().unwrap().to_string();
@@ -222,7 +224,9 @@ fn grpc_calls_go_through_tls() {
                 let stream = tls.accept(stream).await?;
                 let settings = crate::grpc::server::Settings::default();
                 let echo = Arc::new(EchoCalls);
-                let end = crate::grpc::server::serve_connection(stream, peer, echo, &settings, memory, signal).await;
+                let end =
+                    crate::grpc::server::serve_connection(stream, peer, echo, &settings, memory, signal)
+                        .await;
                 Ok::<_, std::io::Error>(end)
             }
         });

@@ -258,7 +258,10 @@ impl Manager {
         if since.elapsed() >= SETTLED {
             place.failures = 0;
             place.state = State::Waiting;
-            tracing::debug!(error = error.map(tracing::field::display), "connection closed, connecting again");
+            tracing::debug!(
+                error = error.map(tracing::field::display),
+                "connection closed, connecting again"
+            );
             self.connect(id);
             self.resolve_after_failure();
             return;

@@ -1,12 +1,14 @@
 //! A unary gRPC client that keeps its connections up.
 
 mod channel;
+mod config;
 mod request;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
+use ::config::{Choice, Secret};
 use bytes::Bytes;
 use http::header::{CONTENT_TYPE, USER_AGENT};
 use http::uri::{Authority, PathAndQuery, Scheme};
@@ -26,6 +28,7 @@ use crate::reserve::Reservation;
 use crate::status::code_from_foreign_http;
 use crate::tls::{self, ClientTls, TlsError};
 
+pub use self::config::Config;
 use channel::{Manager, Picked, Snapshot};
 use request::Message;
 
@@ -46,7 +49,7 @@ pub struct Settings {
     /// Let calls wait while no server can be reached, instead of failing them.
     pub wait_for_ready: bool,
     /// Sent with every call; names are lower-cased.
-    pub headers: Vec<(String, String)>,
+    pub headers: Vec<(String, Secret)>,
     /// How calls are spread over the endpoint's addresses.
     pub balancer: Balancer,
     /// `:authority` in place of the endpoint's host and port; empty is unset.
@@ -104,11 +107,12 @@ pub enum Balancer {
     PickFirst,
 }
 
-impl Balancer {
-    /// Every balancer with its name in configuration.
-    pub const NAMES: &[(&str, Balancer)] =
-        &[("round_robin", Self::RoundRobin), ("pick_first", Self::PickFirst)];
+impl Choice for Balancer {
+    const SPELLINGS: &'static [(&'static str, Self)] =
+        &[("round_robin", Self::RoundRobin), ("", Self::RoundRobin), ("pick_first", Self::PickFirst)];
 }
+
+::config::setting_by_choice!(Balancer);
 
 /// Why a client could not be made.
 #[derive(Debug, thiserror::Error)]
@@ -417,7 +421,7 @@ fn base_headers(settings: &Settings) -> Result<HeaderMap, ClientError> {
     for (name, value) in &settings.headers {
         let bad = || ClientError::Header(name.clone());
         let key = HeaderName::try_from(name.to_ascii_lowercase()).map_err(|_| bad())?;
-        let mut value = HeaderValue::try_from(value.as_str()).map_err(|_| bad())?;
+        let mut value = HeaderValue::try_from(value.expose()).map_err(|_| bad())?;
         value.set_sensitive(true);
         headers.insert(key, value);
     }

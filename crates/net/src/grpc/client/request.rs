@@ -49,7 +49,10 @@ impl Message {
     fn framed(is_compressed: bool, parts: &[Bytes]) -> Result<Self, Status> {
         let length: usize = parts.iter().map(Bytes::len).sum();
         let prefix = u32::try_from(length).map_err(|_| {
-            Status::resource_exhausted(format!("trying to send message larger than max ({length} vs. {})", u32::MAX))
+            Status::resource_exhausted(format!(
+                "trying to send message larger than max ({length} vs. {})",
+                u32::MAX
+            ))
         })?;
         let mut chunks = Vec::with_capacity(parts.len() + 1);
         let mut small = BytesMut::with_capacity(PREFIX + length.min(SMALL_PART));

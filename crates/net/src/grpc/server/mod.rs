@@ -1,6 +1,8 @@
 //! A unary gRPC server on one connection. Where the connection runs is the caller's choice: [`serve_connection`] is a
 //! future.
 
+mod config;
+
 use std::convert::Infallible;
 use std::future::Future;
 use std::pin::Pin;
@@ -28,6 +30,7 @@ use crate::reserve::{Reservation, Reserve};
 use crate::shutdown::Signal;
 use crate::{Peer, Stream};
 
+pub use self::config::{Config, KeepaliveConfig};
 pub use crate::drive::{End, Reason};
 
 /// The client's preface and the head of its first frame: with these it has shown to speak HTTP/2.
@@ -217,11 +220,7 @@ struct Calls<S> {
 }
 
 impl<S: Service> Calls<S> {
-    async fn answer(
-        &self,
-        request: http::Request<Incoming>,
-        in_flight: InFlight,
-    ) -> http::Response<Reply> {
+    async fn answer(&self, request: http::Request<Incoming>, in_flight: InFlight) -> http::Response<Reply> {
         let (head, body) = request.into_parts();
         if let Some(response) = refuse_foreign(&head) {
             return response;
@@ -253,14 +252,11 @@ impl<S: Service> Calls<S> {
             (false, _) => payload,
             (true, Some(encoding)) => message::open(payload, encoding, self.max_message, &mut reservation)?,
             (true, None) => {
-                return Err(Status::internal(
-                    "grpc: compressed flag set with identity or empty encoding",
-                ));
+                return Err(Status::internal("grpc: compressed flag set with identity or empty encoding"));
             }
         };
         let peer = self.peer;
-        let answer =
-            self.service.call(Request { head, peer, message, wire_len, deadline, reservation });
+        let answer = self.service.call(Request { head, peer, message, wire_len, deadline, reservation });
         match deadline {
             None => answer.await,
             Some(deadline) => tokio::time::timeout_at(deadline, answer)
@@ -293,13 +289,11 @@ fn encoding(headers: &HeaderMap) -> Result<Option<Encoding>, Status> {
     }
     Encoding::from_grpc(name.as_bytes()).map(Some).ok_or_else(|| {
         let name = String::from_utf8_lossy(name.as_bytes());
-        let mut status = Status::unimplemented(format!(
-            "grpc: Decompressor is not installed for grpc-encoding {name:?}"
-        ));
-        status.metadata_mut().insert(
-            "grpc-accept-encoding",
-            tonic::metadata::MetadataValue::from_static("gzip,zstd,snappy"),
-        );
+        let mut status =
+            Status::unimplemented(format!("grpc: Decompressor is not installed for grpc-encoding {name:?}"));
+        status
+            .metadata_mut()
+            .insert("grpc-accept-encoding", tonic::metadata::MetadataValue::from_static("gzip,zstd,snappy"));
         status
     })
 }

@@ -2,6 +2,8 @@
 //!
 //! Redirects are not followed: a 3xx is an answer like any other. Cookies are not kept.
 
+mod config;
+
 use std::convert::Infallible;
 use std::future::Future;
 use std::io;
@@ -10,6 +12,7 @@ use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
+use ::config::Secret;
 use bytes::{Bytes, BytesMut};
 use http::header::{CONNECTION, CONTENT_ENCODING, PROXY_AUTHORIZATION, USER_AGENT};
 use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, Uri};
@@ -20,6 +23,7 @@ use hyper_util::client::legacy::connect::{Connected, Connection};
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use tokio::sync::Semaphore;
 
+pub use self::config::{CompressionParams, Config};
 use crate::Stream;
 use crate::compression::{CompressError, Compression, compress};
 use crate::dial::{self, Proto};
@@ -37,7 +41,7 @@ pub struct Settings {
     /// For a whole request.
     pub timeout: Duration,
     /// Sent with every request.
-    pub headers: Vec<(String, String)>,
+    pub headers: Vec<(String, Secret)>,
     /// How bodies are compressed.
     pub compression: Compression,
     /// The codec's level; 0 is its default.
@@ -186,7 +190,8 @@ impl Client {
         };
         let request = self.request(url, headers, parts)?;
         let sent_len = usize::try_from(request.body().left).unwrap_or(usize::MAX);
-        let response = self.pool.request(request).await.map_err(|error| SendError::Transport(chain(&error)))?;
+        let response =
+            self.pool.request(request).await.map_err(|error| SendError::Transport(chain(&error)))?;
         let (head, mut body) = response.into_parts();
         let max = self.shared.settings.max_response_body_size;
         let mut read = BytesMut::new();
@@ -268,7 +273,7 @@ fn base_headers(settings: &Settings) -> Result<HeaderMap, ClientError> {
     for (name, value) in &settings.headers {
         let bad = || ClientError::Header(name.clone());
         let key = HeaderName::try_from(name.as_str()).map_err(|_| bad())?;
-        let mut value = HeaderValue::try_from(value.as_str()).map_err(|_| bad())?;
+        let mut value = HeaderValue::try_from(value.expose()).map_err(|_| bad())?;
         value.set_sensitive(true);
         headers.insert(key, value);
     }

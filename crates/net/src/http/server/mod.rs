@@ -1,6 +1,8 @@
 //! An HTTP/1 and HTTP/2 server on one connection. Where the connection runs is the caller's choice:
 //! [`serve_connection`] is a future.
 
+mod config;
+
 use std::convert::Infallible;
 use std::future::Future;
 use std::pin::Pin;
@@ -8,6 +10,7 @@ use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
+use ::config::Secret;
 use bytes::Bytes;
 use http::header::{CONTENT_ENCODING, CONTENT_TYPE, RETRY_AFTER};
 use http::request::Parts;
@@ -27,6 +30,7 @@ use crate::shutdown::Signal;
 use crate::status::retry_after;
 use crate::{Peer, Stream};
 
+pub use self::config::Config;
 pub use crate::drive::{End, Reason};
 
 /// What is left of a refused body and still read, so that the client gets to reading the refusal: as much as Go does.
@@ -102,7 +106,9 @@ impl BodyError {
     /// The status that tells the client.
     pub fn status(&self) -> StatusCode {
         match self {
-            Self::TooLarge | Self::Unsupported(_) | Self::Corrupt(_) | Self::Broken(_) => StatusCode::BAD_REQUEST,
+            Self::TooLarge | Self::Unsupported(_) | Self::Corrupt(_) | Self::Broken(_) => {
+                StatusCode::BAD_REQUEST
+            }
             Self::Refused(_) => StatusCode::SERVICE_UNAVAILABLE,
             Self::Slow => StatusCode::REQUEST_TIMEOUT,
         }
@@ -127,7 +133,7 @@ pub struct Settings {
     /// Serve more than one request on an HTTP/1 connection.
     pub keep_alives_enabled: bool,
     /// Added to every answer.
-    pub response_headers: Vec<(String, String)>,
+    pub response_headers: Vec<(String, Secret)>,
     /// Web pages that may send here.
     pub cors: Option<cors::Settings>,
     /// For the first request's head, and for later ones if `read_header_timeout` is zero. Ours.
@@ -182,7 +188,8 @@ pub fn serve_connection<S: Service>(
         ..Limits::default()
     };
     let io = TokioIo::new(Metered::new(stream, Arc::clone(&activity), settings.write_timeout));
-    let calls = Calls { service, memory, peer, settings: Arc::clone(settings), activity: Arc::clone(&activity) };
+    let calls =
+        Calls { service, memory, peer, settings: Arc::clone(settings), activity: Arc::clone(&activity) };
     let calls = Arc::new(calls);
     let answer = hyper::service::service_fn(move |request: http::Request<Incoming>| {
         let in_flight = calls.activity.begin(request.version() < Version::HTTP_2);
@@ -250,7 +257,8 @@ impl<S: Service> Calls<S> {
         };
         for (name, value) in &self.settings.response_headers {
             // Names and values are checked with the configuration; what is no header here was none there.
-            if let (Ok(name), Ok(value)) = (HeaderName::try_from(name), HeaderValue::try_from(value)) {
+            if let (Ok(name), Ok(value)) = (HeaderName::try_from(name), HeaderValue::try_from(value.expose()))
+            {
                 response.headers_mut().insert(name, value);
             }
         }
@@ -299,7 +307,8 @@ impl<S: Service> Calls<S> {
         let name = name.transpose().map_err(|_| BodyError::Unsupported("(not text)".to_owned()))?;
         let name = name.unwrap_or_default();
         let is_identity = http_name_is_identity(name);
-        let is_accepted = is_identity || self.settings.compression_algorithms.iter().any(|known| known == name);
+        let is_accepted =
+            is_identity || self.settings.compression_algorithms.iter().any(|known| known == name);
         match Encoding::from_http(name) {
             None if is_identity => Ok(None),
             Some(encoding) if is_accepted => Ok(Some(encoding)),
