@@ -54,6 +54,8 @@ pub(crate) struct Entry {
     /// What comes before the value, padded.
     pub(crate) opening: [u8; OPENING],
     pub(crate) opening_len: usize,
+    /// Length of `,"name":` alone.
+    name_len: usize,
     pub(crate) number: u32,
     pub(crate) kind: Kind,
     pub(crate) label: Label,
@@ -61,8 +63,10 @@ pub(crate) struct Entry {
     pub(crate) wire_type: WireType,
     /// Where the plan of an embedded message is.
     pub(crate) child: PlanId,
-    /// The table's entry, for names.
-    pub(crate) field: &'static Field,
+    /// The name to write.
+    pub(crate) json: &'static str,
+    /// The name in the `.proto` file.
+    pub(crate) name: &'static str,
 }
 
 /// Index of a plan.
@@ -153,18 +157,18 @@ impl Plan {
     #[inline]
     pub(crate) fn by_name(&self, name: &[u8], hint: usize) -> Option<usize> {
         let (before, after) = self.fields.split_at_checked(hint).unwrap_or_default();
-        let found = |field: &Entry| field.field.json.as_bytes() == name;
+        let found = |field: &Entry| field.json.as_bytes() == name;
         if let Some(index) = after.iter().position(found) {
             return Some(hint + index);
         }
-        let in_snake = || self.fields.iter().position(|field| field.field.name.as_bytes() == name);
+        let in_snake = || self.fields.iter().position(|field| field.name.as_bytes() == name);
         before.iter().position(found).or_else(in_snake)
     }
 }
 
 impl Entry {
     fn new(field: &'static Field, messages: &mut Vec<&'static Message>) -> Self {
-        let text = Self::opening(field);
+        let text = opening(field.json, field.label, field.kind);
         let mut opening = [0; OPENING];
         // A name of somebody else's schema may be too long: the writer takes the plain way then.
         if let Some(start) = opening.get_mut(..text.len()) {
@@ -177,24 +181,21 @@ impl Entry {
         Self {
             opening,
             opening_len: text.len(),
+            name_len: field.json.len() + 4,
             number: field.number,
             kind: field.kind,
             label: field.label,
             wire_type: WireType::of(field.kind),
             child,
-            field,
+            json: field.json,
+            name: field.name,
         }
     }
 
-    /// What the writer puts before the value: `,"name":`, and the bracket of a repeated field, or the quote of a
-    /// single value that is always in quotes.
-    pub(crate) fn opening(field: &Field) -> String {
-        let start = match field.label {
-            Label::Repeated | Label::Packed => "[",
-            _ if is_quoted(field.kind) => "\"",
-            _ => "",
-        };
-        format!(",\"{}\":{start}", field.json)
+    /// `"name":`, or nothing useful if the name is too long for the table.
+    #[inline]
+    pub(crate) fn key(&self) -> &[u8] {
+        self.opening.get(1..self.name_len).unwrap_or(&[0])
     }
 
     /// Whether the field is written even if it is absent: the reference keeps embedded messages that are
@@ -203,6 +204,17 @@ impl Entry {
     pub(crate) fn always(&self) -> bool {
         self.label == Label::Singular && matches!(self.kind, Kind::Message(_))
     }
+}
+
+/// What the writer puts before a value: `,"name":`, and the bracket of a repeated field, or the quote of a
+/// single value that is always in quotes.
+pub(crate) fn opening(name: &str, label: Label, kind: Kind) -> String {
+    let start = match label {
+        Label::Repeated | Label::Packed => "[",
+        _ if is_quoted(kind) => "\"",
+        _ => "",
+    };
+    format!(",\"{name}\":{start}")
 }
 
 /// Whether values of this kind are strings in JSON. A double is one at times only.
@@ -240,7 +252,7 @@ mod tests {
         for plan in &KNOWN.0 {
             assert_ne!(plan.shape, Shape::Huge, "{} has too many fields", plan.message.name);
             for field in &plan.fields {
-                assert!(field.opening_len <= OPENING, "{} is too long", field.field.json);
+                assert!(field.opening_len <= OPENING, "{} is too long", field.json);
                 assert!((field.number as usize) < DIRECT);
                 assert_eq!(
                     plan.by_number(field.number).map(|index| plan.fields[index].number),

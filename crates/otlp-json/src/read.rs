@@ -110,17 +110,14 @@ impl Reader<'_> {
         let mut seen = 0u64;
         let mut hint = 0;
         loop {
-            let name = self.text.string("a field name")?;
-            self.text.expect(b':', "':'")?;
-            match self.lookup(plan, name, hint)? {
-                Some(index) if let Some(field) = plan.fields.get(index) => {
-                    hint = index + 1;
-                    let bit = 1u64.checked_shl(u32::try_from(index).unwrap_or(u32::MAX)).unwrap_or_default();
-                    let keep_zero = seen & bit != 0;
-                    seen |= bit;
-                    self.field(field, keep_zero, depth).map_err(|fault| fault.in_field(field.field.json))?;
-                }
-                _ => self.text.skip(depth + 1).map_err(|fault| fault.in_unknown(name.raw))?,
+            if let Some(index) = self.key(plan, hint, depth)?
+                && let Some(field) = plan.fields.get(index)
+            {
+                hint = index + 1;
+                let bit = 1u64.checked_shl(u32::try_from(index).unwrap_or(u32::MAX)).unwrap_or_default();
+                let keep_zero = seen & bit != 0;
+                seen |= bit;
+                self.field(field, keep_zero, depth).map_err(|fault| fault.in_field(field.json))?;
             }
             if !self.text.more(b'}', "',' or '}'")? {
                 return Ok(());
@@ -128,13 +125,24 @@ impl Reader<'_> {
         }
     }
 
+    /// A name and its colon: the index of the field. Of an unknown one the value is passed over too.
     #[inline]
-    fn lookup(&mut self, plan: &Plan, name: Quoted<'_>, hint: usize) -> Result<Option<usize>, Fault> {
-        if !name.escaped {
-            return Ok(plan.by_name(name.raw, hint));
+    fn key(&mut self, plan: &Plan, hint: usize, depth: usize) -> Result<Option<usize>, Fault> {
+        // Most senders keep the order of the fields and write no white space.
+        if plan.fields.get(hint).is_some_and(|field| self.text.take_text(field.key())) {
+            return Ok(Some(hint));
         }
-        let name = resolve(&mut self.scratch, name)?;
-        Ok(plan.by_name(name, hint))
+        let name = self.text.string("a field name")?;
+        self.text.expect(b':', "':'")?;
+        let index = if name.is_escaped() {
+            plan.by_name(resolve(&mut self.scratch, name)?, hint)
+        } else {
+            plan.by_name(name.raw, hint)
+        };
+        if index.is_none() {
+            self.text.skip(depth + 1).map_err(|fault| fault.in_unknown(name.raw))?;
+        }
+        Ok(index)
     }
 
     fn field(&mut self, field: &Entry, keep_zero: bool, depth: usize) -> Result<(), Fault> {
@@ -228,7 +236,7 @@ impl Reader<'_> {
             return Ok(());
         }
         self.wire.tag(field.number, WireType::Bytes);
-        if text.escaped {
+        if text.is_escaped() {
             let open = self.wire.open();
             unescape(text, |piece| self.wire.raw(piece))?;
             self.wire.close(open);
@@ -241,7 +249,7 @@ impl Reader<'_> {
 
     fn id<const LEN: usize>(&mut self, field: &Entry, keep_empty: bool) -> Result<(), Fault> {
         let quoted = self.text.string("a string of hex digits")?;
-        let text = if quoted.escaped { resolve(&mut self.scratch, quoted)? } else { quoted.raw };
+        let text = if quoted.is_escaped() { resolve(&mut self.scratch, quoted)? } else { quoted.raw };
         if text.is_empty() && !keep_empty {
             return Ok(());
         }
@@ -262,7 +270,7 @@ impl Reader<'_> {
         }
         if wrong > 15 {
             let at = text.iter().position(|digit| hex_value(*digit) > 15).unwrap_or_default();
-            let offset = if quoted.escaped { quoted.start } else { quoted.start + 1 + at };
+            let offset = if quoted.is_escaped() { quoted.start } else { quoted.start + 1 + at };
             return Err(Fault::new(Reason::HexDigit, offset));
         }
         self.wire.raw(&id);
@@ -271,7 +279,7 @@ impl Reader<'_> {
 
     fn bytes(&mut self, field: &Entry, keep_empty: bool) -> Result<(), Fault> {
         let quoted = self.text.string("a string of base64")?;
-        let text = if quoted.escaped { resolve(&mut self.scratch, quoted)? } else { quoted.raw };
+        let text = if quoted.is_escaped() { resolve(&mut self.scratch, quoted)? } else { quoted.raw };
         if text.is_empty() && !keep_empty {
             return Ok(());
         }
@@ -348,7 +356,7 @@ impl Reader<'_> {
             return self.text.number(expected);
         }
         let quoted = self.text.string(expected)?;
-        if quoted.escaped { resolve(&mut self.scratch, quoted) } else { Ok(quoted.raw) }
+        if quoted.is_escaped() { resolve(&mut self.scratch, quoted) } else { Ok(quoted.raw) }
     }
 
     fn enumeration(&mut self, values: &'static Enum) -> Result<Scalar, Fault> {
@@ -359,7 +367,7 @@ impl Reader<'_> {
             return number.map(varint).map_err(|reason| Fault::new(reason, start));
         }
         let quoted = self.text.string("a name")?;
-        let name = if quoted.escaped { resolve(&mut self.scratch, quoted)? } else { quoted.raw };
+        let name = if quoted.is_escaped() { resolve(&mut self.scratch, quoted)? } else { quoted.raw };
         match values.values.iter().find(|(known, _)| known.as_bytes() == name) {
             Some((_, number)) => Ok(varint(i64::from(*number))),
             None => {

@@ -15,10 +15,26 @@ pub(crate) struct Scanner<'a> {
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Quoted<'a> {
     pub(crate) raw: &'a [u8],
-    /// Whether escapes have to be resolved, see [`unescape`].
-    pub(crate) escaped: bool,
     /// Where the opening quote is.
     pub(crate) start: usize,
+    form: Form,
+}
+
+/// Whether a string has escapes. As wide as a word: a bool leaves padding, whose copying costs the reader
+/// several per cent.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(usize)]
+enum Form {
+    Plain,
+    Escaped,
+}
+
+impl Quoted<'_> {
+    /// Whether escapes have to be resolved, see [`unescape`].
+    #[inline]
+    pub(crate) fn is_escaped(&self) -> bool {
+        self.form == Form::Escaped
+    }
 }
 
 impl<'a> Scanner<'a> {
@@ -49,6 +65,14 @@ impl<'a> Scanner<'a> {
         let found = self.peek()? == byte;
         self.at += usize::from(found);
         Ok(found)
+    }
+
+    /// Passes over `text` if it is right here, without white space before it.
+    #[inline]
+    pub(crate) fn take_text(&mut self, text: &[u8]) -> bool {
+        let found = self.json.get(self.at..).is_some_and(|rest| rest.starts_with(text));
+        self.at += if found { text.len() } else { 0 };
+        found
     }
 
     /// Passes over `byte`, which must be next. `expected` says so in words.
@@ -112,28 +136,38 @@ impl<'a> Scanner<'a> {
     }
 
     /// A string, which must be next.
-    #[inline]
+    // Always inlined: its result is larger than what registers return, and mostly taken apart at once.
+    #[inline(always)]
     pub(crate) fn string(&mut self, expected: &'static str) -> Result<Quoted<'a>, Fault> {
         self.expect(b'"', expected)?;
         let begin = self.at;
-        let mut escaped = false;
+        let rest = self.json.get(begin..).unwrap_or_default();
+        let len = plain_len(rest);
+        self.at += len;
+        if rest.get(len) == Some(&b'"') {
+            self.at += 1;
+            let raw = rest.get(..len).unwrap_or_default();
+            return Ok(Quoted { raw, start: begin - 1, form: Form::Plain });
+        }
+        self.long_string(begin)
+    }
+
+    /// The rest of a string that began at `begin`, from its first escape.
+    #[cold]
+    fn long_string(&mut self, begin: usize) -> Result<Quoted<'a>, Fault> {
         loop {
-            let rest = self.json.get(self.at..).unwrap_or_default();
-            self.at += plain_len(rest);
             match self.json.get(self.at) {
                 Some(b'"') => {
                     let raw = self.json.get(begin..self.at).unwrap_or_default();
                     self.at += 1;
-                    return Ok(Quoted { raw, escaped, start: begin - 1 });
+                    return Ok(Quoted { raw, start: begin - 1, form: Form::Escaped });
                 }
-                Some(b'\\') => {
-                    escaped = true;
-                    // What the escape means is judged when it is resolved; here it only must not end the string.
-                    self.at = (self.at + 2).min(self.json.len());
-                }
+                // What the escape means is judged when it is resolved; here it only must not end the string.
+                Some(b'\\') => self.at = (self.at + 2).min(self.json.len()),
                 Some(control) => return Err(Fault::new(Reason::Control(*control), self.at)),
                 None => return Err(Fault::new(Reason::End, self.json.len())),
             }
+            self.at += plain_len(self.json.get(self.at..).unwrap_or_default());
         }
     }
 
@@ -239,7 +273,7 @@ pub(crate) fn number_len(text: &[u8]) -> Option<usize> {
 }
 
 fn check_escapes(text: Quoted<'_>) -> Result<(), Fault> {
-    if text.escaped { unescape(text, |_| ()) } else { Ok(()) }
+    if text.is_escaped() { unescape(text, |_| ()) } else { Ok(()) }
 }
 
 /// Resolves the escapes of a string and hands the pieces over in order. Half of a surrogate pair without the

@@ -3,13 +3,13 @@
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 
-use crate::plan::{Entry, OPENING};
+use crate::plan::{Entry, OPENING, opening};
 
-/// Appends what comes before the field's value: `,"name":` and, see [`Entry::opening`], a quote or a bracket.
-#[inline]
+/// Appends what comes before the field's value: `,"name":` and, see [`opening`], a quote or a bracket.
+#[inline(always)]
 pub(crate) fn push_opening(out: &mut Vec<u8>, field: &Entry) {
     if field.opening_len > OPENING {
-        out.extend_from_slice(Entry::opening(field.field).as_bytes());
+        out.extend_from_slice(opening(field.json, field.label, field.kind).as_bytes());
         return;
     }
     // A copy of fixed size, cut back, is several times cheaper than one of unknown size.
@@ -91,7 +91,11 @@ fn push_escaped(out: &mut Vec<u8>, mut text: &[u8]) {
 pub(crate) fn push_hex(out: &mut Vec<u8>, id: &[u8]) {
     let (eights, rest) = id.as_chunks::<8>();
     for eight in eights {
-        out.extend_from_slice(eight.map(hex_pair).as_flattened());
+        let mut digits = [[0; 2]; 8];
+        for (pair, byte) in digits.iter_mut().zip(eight) {
+            *pair = hex_pair(*byte);
+        }
+        out.extend_from_slice(digits.as_flattened());
     }
     for byte in rest {
         out.extend_from_slice(&hex_pair(*byte));
@@ -101,7 +105,7 @@ pub(crate) fn push_hex(out: &mut Vec<u8>, id: &[u8]) {
 
 #[inline]
 fn hex_pair(byte: u8) -> [u8; 2] {
-    let digit = |nibble: u8| if nibble < 10 { b'0' + nibble } else { b'a' + nibble - 10 };
+    let digit = |nibble: u8| nibble + if nibble < 10 { b'0' } else { b'a' - 10 };
     [digit(byte >> 4), digit(byte & 15)]
 }
 

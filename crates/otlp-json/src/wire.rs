@@ -17,7 +17,9 @@ impl WireType {
     pub(crate) fn of(kind: Kind) -> Self {
         match kind {
             Kind::Bool | Kind::Enum(_) => Self::Varint,
-            Kind::Int32 | Kind::Int64 | Kind::Uint32 | Kind::Uint64 | Kind::Sint32 | Kind::Sint64 => Self::Varint,
+            Kind::Int32 | Kind::Int64 | Kind::Uint32 | Kind::Uint64 | Kind::Sint32 | Kind::Sint64 => {
+                Self::Varint
+            }
             Kind::Fixed64 | Kind::Sfixed64 | Kind::Double => Self::Fixed64,
             Kind::Fixed32 | Kind::Sfixed32 => Self::Fixed32,
             Kind::String | Kind::Bytes | Kind::TraceId | Kind::SpanId | Kind::Message(_) => Self::Bytes,
@@ -72,7 +74,7 @@ impl<'a> Fields<'a> {
         self.at
     }
 
-    #[inline]
+    #[inline(always)]
     pub(crate) fn varint(&mut self) -> Option<u64> {
         let first = *self.wire.get(self.at)?;
         self.at += 1;
@@ -137,7 +139,7 @@ impl<'a> Fields<'a> {
     }
 
     /// The next field: its number and its value.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn next(&mut self) -> Option<(u32, Value<'a>)> {
         loop {
             let tag = self.varint()?;

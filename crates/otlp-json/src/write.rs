@@ -4,7 +4,9 @@ use bytes::Bytes;
 use otlp::schema::{Kind, Label, Message};
 
 use crate::plan::{Entry, LARGE, Plan, Plans, SMALL, Shape, is_quoted, with_plan};
-use crate::text::{push_base64, push_double, push_hex, push_opening, push_signed, push_string, push_unsigned};
+use crate::text::{
+    push_base64, push_double, push_hex, push_opening, push_signed, push_string, push_unsigned,
+};
 use crate::wire::{Fields, Value, WireType};
 
 /// How deep messages are written. Far more than the wire's own check lets in; a bound for the stack only.
@@ -64,7 +66,10 @@ enum Slot<'a> {
     /// A single value.
     One(Value<'a>),
     /// The part of the encoding that holds all values, others perhaps between them.
-    Run { start: usize, end: usize },
+    Run {
+        start: usize,
+        end: usize,
+    },
 }
 
 impl Writer<'_> {
