@@ -1,5 +1,6 @@
 //! The whole configuration: which components there are and how pipelines connect them.
 
+use std::collections::BTreeSet;
 use std::fmt;
 use std::time::Duration;
 
@@ -194,9 +195,22 @@ pub fn read(tree: &Tree, catalog: &dyn Catalog, diagnostics: &mut Diagnostics) -
     }
     let mut top = Top::default();
     top.read(root, &mut Reader::new(diagnostics, "", root.place()));
-    let document = top.into_document();
+    let mut document = top.into_document();
     graph::check(&document, root, catalog, diagnostics);
+    let service = &mut document.service;
+    once_each(&mut service.extensions);
+    for pipeline in &mut service.pipelines {
+        once_each(&mut pipeline.receivers);
+        once_each(&mut pipeline.exporters);
+        once_each(&mut pipeline.best_effort);
+    }
     Some(document)
+}
+
+/// What a list names twice is used once; there was a warning.
+fn once_each(list: &mut Vec<Reference>) {
+    let mut seen = BTreeSet::new();
+    list.retain(|reference| seen.insert(reference.id.clone()));
 }
 
 impl Default for Service {

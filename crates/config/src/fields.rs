@@ -51,7 +51,9 @@ impl<S: Section> Fields<S> {
     pub fn flatten<T: Section>(&mut self, place: fn(&mut S) -> &mut T) {
         let mut inner = Fields::<T>::new();
         T::describe(&mut inner);
-        self.list.extend(inner.list.into_iter().map(|field| field.through(place)));
+        for field in inner.list {
+            self.add(field.through(place));
+        }
         self.checks.push(Box::new(move |section, checks| place(section).check(checks)));
         for check in inner.checks {
             self.checks.push(Box::new(move |section, checks| check(place(section), checks)));

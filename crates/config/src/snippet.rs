@@ -9,7 +9,7 @@ use crate::source::{Sources, Span};
 const MAX_QUOTED: usize = 160;
 
 pub(crate) fn write(f: &mut fmt::Formatter<'_>, found: &Diagnostic, sources: &Sources) -> fmt::Result {
-    writeln!(f, "{}: {}", found.severity.as_str(), found.message)?;
+    writeln!(f, "{}: {}", found.severity.as_str(), clean(&found.message))?;
     let related = found.related.as_ref().filter(|(span, _)| span.is_known());
     let widest = related.map_or(0, |(span, _)| span.start.line).max(found.span.start.line);
     let margin = widest.to_string().len();
@@ -18,10 +18,10 @@ pub(crate) fn write(f: &mut fmt::Formatter<'_>, found: &Diagnostic, sources: &So
         quote(f, *span, label, sources, margin)?;
     }
     if !found.path.is_empty() {
-        writeln!(f, "{:margin$} = at: {}", "", found.path)?;
+        writeln!(f, "{:margin$} = at: {}", "", clean(&found.path))?;
     }
     if let Some(help) = &found.help {
-        writeln!(f, "{:margin$} = help: {help}", "")?;
+        writeln!(f, "{:margin$} = help: {}", "", clean(help))?;
     }
     Ok(())
 }
@@ -35,7 +35,7 @@ fn quote(
 ) -> fmt::Result {
     let Some(source) = sources.get(span.source).filter(|_| span.is_known()) else { return Ok(()) };
     let (line, column) = (span.start.line, span.start.column);
-    writeln!(f, "{:margin$}--> {}:{line}:{column}", "", source.name)?;
+    writeln!(f, "{:margin$}--> {}:{line}:{column}", "", clean(&source.name))?;
     let Some(text) = source.text.lines().nth(line.saturating_sub(1) as usize) else { return Ok(()) };
     let before = column.saturating_sub(1) as usize;
     if before > MAX_QUOTED {
@@ -54,6 +54,10 @@ fn quote(
         "" => writeln!(f),
         label => writeln!(f, " {label}"),
     }
+}
+
+fn clean(text: &str) -> String {
+    text.chars().map(visible).collect()
 }
 
 /// A terminal must not be steered by what stands in a file, and a tab must stay one column wide.

@@ -147,7 +147,7 @@ impl Section for PipelineBody {
     }
 }
 
-/// Pipelines by id.
+/// Pipelines by id. A pipeline alone is no setting, so this is not one of the lists of settings.
 impl Setting for Vec<Pipeline> {
     const BLOCK: bool = true;
 

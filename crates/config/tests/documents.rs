@@ -167,6 +167,16 @@ fn defaults_of_the_service() {
 }
 
 #[test]
+fn listed_twice_is_used_once() {
+    let yaml = "{receivers: {otlp: }, exporters: {debug: },
+        service: {pipelines: {traces: {receivers: [otlp, otlp], exporters: [debug, debug]}}}}";
+    let (document, diagnostics) = read(yaml.as_bytes());
+    assert!(!diagnostics.has_errors() && diagnostics.sorted().len() == 2, "{diagnostics}");
+    let pipeline = &document.unwrap().service.pipelines[0];
+    assert_eq!((pipeline.receivers.len(), pipeline.exporters.len()), (1, 1));
+}
+
+#[test]
 fn findings_as_json() {
     let (_, diagnostics) = read(b"receivers: {otpl: }\nexporters: {debug: }\nservice: {pipelines: {}}");
     let json = diagnostics.to_json();
@@ -178,6 +188,16 @@ fn findings_as_json() {
         })
     );
     assert_eq!(json.as_array().unwrap().len(), 2);
+}
+
+#[test]
+fn findings_do_not_steer_the_terminal() {
+    let yaml = b"{\"a\\e[31m\": 1, receivers: {\"b\\e[31m\": 2, \"c\\r\": 1, \"c\\r\": 2}}";
+    let texts =
+        [read(yaml).1.to_string(), read(&yaml[..20]).1.to_string(), read(b"a: \x1b[31m b: c").1.to_string()];
+    for text in texts {
+        assert!(text.contains("error") && !text.contains(['\x1b', '\r']), "{text}");
+    }
 }
 
 /// Whatever is thrown at it: findings, never a panic, never a hang.
