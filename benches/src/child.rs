@@ -13,13 +13,19 @@ use std::{
 
 use anyhow::Context;
 use nix::{
-    sys::signal::{Signal, kill},
+    sys::{
+        resource::{Resource, getrlimit, setrlimit},
+        signal::{Signal, kill},
+    },
     unistd::Pid,
 };
 use tokio::signal::unix::{SignalKind, signal};
 
 /// How long a child may take to drain after SIGTERM.
 const STOP_LIMIT: Duration = Duration::from_secs(60);
+
+/// Enough for the largest sweep over connections, on both sides of a collector.
+const MAX_OPEN_FILES: u64 = 65_536;
 
 /// A running child; dropping it kills it.
 pub(crate) struct Subject {
@@ -126,6 +132,13 @@ impl Drop for Subject {
 fn running() -> MutexGuard<'static, BTreeSet<u32>> {
     static RUNNING: Mutex<BTreeSet<u32>> = Mutex::new(BTreeSet::new());
     RUNNING.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Lets this process and its children open as many sockets as the system allows: the usual soft limit of 1,024 is
+/// too low for a thousand connections.
+pub(crate) fn raise_open_files_limit() -> anyhow::Result<()> {
+    let (_, hard) = getrlimit(Resource::RLIMIT_NOFILE)?;
+    Ok(setrlimit(Resource::RLIMIT_NOFILE, hard.min(MAX_OPEN_FILES), hard)?)
 }
 
 /// From now on SIGINT and SIGTERM end this process's children before they end the process.

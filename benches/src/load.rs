@@ -293,16 +293,21 @@ async fn work(shared: Arc<Shared>, connection: Arc<Connection>) -> anyhow::Resul
             }
             Work::Send { first, intended } => (first, intended),
         };
-        if intended > Instant::now() {
+        let begin = if intended > Instant::now() {
+            // This worker is free in time: that the timer wakes it up to a millisecond late is not the collector's
+            // doing. One that comes late because an answer did counts from when it should have sent.
             sleep_until(intended.into()).await;
-        }
+            Instant::now()
+        } else {
+            intended
+        };
         outcome.sent += 1;
         shared.under_way.fetch_add(1, Relaxed);
         let answer = connection.attempt(body(&shared.template, first, gzip)?, gzip).await;
         let acknowledged = shared.settle(&mut outcome, first, answer.as_ref());
         shared.under_way.fetch_sub(1, Relaxed);
         if acknowledged {
-            outcome.latency.saturating_record(intended.elapsed().as_micros() as u64);
+            outcome.latency.saturating_record(begin.elapsed().as_micros() as u64);
         }
         if answer.is_none() {
             sleep(Duration::from_millis(50)).await;

@@ -30,6 +30,7 @@ fn main() -> anyhow::Result<()> {
     match Cli::parse().command {
         Command::Pipeline(options) => {
             child::end_children_on_signals()?;
+            child::raise_open_files_limit()?;
             pipeline::run(&options)
         }
         Command::Micro(options) => micro::run(options.rounds, options.json.as_deref()),

@@ -23,6 +23,7 @@ pub(crate) fn run(options: &PipelineOptions) -> anyhow::Result<()> {
         "a relay only sends on what it gets: --floor needs a configuration that exports to the sink, and no gzip"
     );
     let json = options.json.as_deref();
+    report::say(&report::conditions());
     if options.overload {
         let mut load = first_load(options, 50_000.0, 300.0);
         load.concurrency = load.concurrency.max(32);
@@ -66,7 +67,10 @@ fn compare(options: &PipelineOptions, scenario: &Scenario, subjects: &[Subject])
     if let Some(file) = &options.json {
         let runs: Vec<_> = runs.iter().map(report::to_json).collect();
         let config = options.config.display().to_string();
-        report::write_json(file, &json!({"config": config, "reference": reference, "runs": runs}))?;
+        report::write_json(
+            file,
+            &json!({"conditions": report::conditions(), "config": config, "reference": reference, "runs": runs}),
+        )?;
     }
     let broken: Vec<&str> =
         runs.iter().filter(|run| !run.balanced()).map(|run| run.subject.as_str()).collect();

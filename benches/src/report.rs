@@ -13,15 +13,25 @@ pub(crate) fn say(line: &str) {
     drop(writeln!(std::io::stdout(), "{line}"));
 }
 
+/// What the numbers were taken on.
+pub(crate) fn conditions() -> String {
+    let cores = std::thread::available_parallelism().map_or(0, std::num::NonZero::get);
+    let info = std::fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
+    let model = info.lines().find_map(|line| line.strip_prefix("model name")).unwrap_or_default();
+    let kernel = std::fs::read_to_string("/proc/sys/kernel/osrelease").unwrap_or_default();
+    format!("{cores} cores, {}, Linux {}", model.trim_start_matches(['\t', ' ', ':']), kernel.trim_end())
+}
+
 /// One line for one run.
 pub(crate) fn say_run(run: &Measured) {
     let balance = run.balance;
     let mut line = format!(
-        "{:<22} {:<24} {:>6.2} µs/span {:>9.0} spans/s  p50 {} p99 {}  idle {} peak {} MiB  first span {:>4} ms  \
+        "{:<22} {:<24} {:>6.2} µs/span ({:.0} % kernel) {:>9.0} spans/s  p50 {} p99 {}  idle {} peak {} MiB  first span {:>4} ms  \
          sink {:.2} load {:.2} µs/span",
         run.subject,
         run.load,
         run.cpu,
+        run.kernel_share * 100.0,
         run.spans_per_second(),
         millis(run.outcome.latency.value_at_quantile(0.5)),
         millis(run.outcome.latency.value_at_quantile(0.99)),
@@ -57,9 +67,9 @@ fn mib(bytes: u64) -> String {
 pub(crate) fn say_summary(runs: &[Measured], subjects: &[String], loads: &[String], reference: Option<&str>) {
     say("");
     say(
-        "| load | subject | CPU µs/span | spans/s | p50 ms | p99 ms | idle MiB | peak MiB | first span ms | ratio |",
+        "| load | subject | CPU µs/span | kernel | spans/s | p50 ms | p99 ms | idle MiB | peak MiB | first span ms | ratio |",
     );
-    say("|---|---|---|---|---|---|---|---|---|---|");
+    say("|---|---|---|---|---|---|---|---|---|---|---|");
     for load in loads {
         for subject in subjects {
             let of = |subject: &str| {
@@ -76,8 +86,9 @@ pub(crate) fn say_summary(runs: &[Measured], subjects: &[String], loads: &[Strin
                 median(pairs.collect())
             });
             say(&format!(
-                "| {load} | {subject} | {:.3} | {:.0} | {:.2} | {:.2} | {:.1} | {:.1} | {:.0} | {} |",
+                "| {load} | {subject} | {:.3} | {:.0} % | {:.0} | {:.2} | {:.2} | {:.1} | {:.1} | {:.0} | {} |",
                 middle(&|run| run.cpu),
+                middle(&|run| run.kernel_share * 100.0),
                 middle(&|run| run.spans_per_second()),
                 middle(&|run| run.outcome.latency.value_at_quantile(0.5) as f64 / 1e3),
                 middle(&|run| run.outcome.latency.value_at_quantile(0.99) as f64 / 1e3),
@@ -114,6 +125,7 @@ pub(crate) fn to_json(run: &Measured) -> Value {
         "subject": run.subject,
         "load": run.load,
         "cpu_us_per_span": run.cpu,
+        "kernel_share": run.kernel_share,
         "sink_cpu_us_per_span": run.sink_cpu,
         "load_cpu_us_per_span": run.load_cpu,
         "spans_per_second": run.spans_per_second(),

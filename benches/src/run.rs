@@ -73,6 +73,8 @@ pub(crate) struct Measured {
     pub(crate) cpu: f64,
     pub(crate) sink_cpu: f64,
     pub(crate) load_cpu: f64,
+    /// The kernel's part of the child's CPU time, from 0 to 1.
+    pub(crate) kernel_share: f64,
     /// Resident memory before the load, and after it.
     pub(crate) idle: Memory,
     pub(crate) after: Memory,
@@ -129,6 +131,7 @@ pub(crate) fn measure(subject: &Subject, scenario: &Scenario, load: &Load) -> an
     thread::sleep(load.settle);
     let idle = measure::memory(child.pid()).context("the collector's memory")?;
     let cpu_before = measure::process_cpu(child.pid()).context("the collector's CPU time")?;
+    let ticks_before = measure::ticks(child.pid()).unwrap_or_default();
     let sink_before = measure::threads_cpu("sink");
     let own_before = measure::own_cpu();
     let outcome = load::run(&load.plan(&endpoints, None), &ledger, &load::Stop::default())?;
@@ -141,6 +144,7 @@ pub(crate) fn measure(subject: &Subject, scenario: &Scenario, load: &Load) -> an
     }
     let cpu =
         measure::process_cpu(child.pid()).context("the collector's CPU time")?.saturating_sub(cpu_before);
+    let ticks = measure::ticks(child.pid()).unwrap_or_default();
     let sink_cpu = measure::threads_cpu("sink").saturating_sub(sink_before);
     let own_cpu = measure::own_cpu().saturating_sub(own_before);
     thread::sleep(load.settle);
@@ -156,6 +160,7 @@ pub(crate) fn measure(subject: &Subject, scenario: &Scenario, load: &Load) -> an
         balance: ledger.balance(),
         balance_checked: scenario.output != Output::Nowhere,
         cpu: per_span(cpu),
+        kernel_share: kernel_share(ticks_before, ticks),
         sink_cpu: per_span(sink_cpu),
         load_cpu: per_span(own_cpu.saturating_sub(sink_cpu)),
         outcome,
@@ -164,6 +169,11 @@ pub(crate) fn measure(subject: &Subject, scenario: &Scenario, load: &Load) -> an
         first_accepted,
         sink_counts: sink.counts(),
     })
+}
+
+fn kernel_share(before: [u64; 2], after: [u64; 2]) -> f64 {
+    let [user, kernel] = [0, 1].map(|kind: usize| after[kind].saturating_sub(before[kind]) as f64);
+    kernel / (user + kernel).max(1.0)
 }
 
 /// Waits until every acknowledged span has arrived: at most for `limit`, and no longer than nothing has come
