@@ -3,6 +3,7 @@
 use std::{
     collections::BTreeSet,
     fs::File,
+    io,
     os::unix::process::ExitStatusExt,
     path::{Path, PathBuf},
     process::{Child, Command, ExitStatus, Stdio},
@@ -43,6 +44,7 @@ impl Subject {
     ) -> anyhow::Result<Self> {
         let (program, arguments) = command.split_first().context("an empty command")?;
         let output = File::create(log).with_context(|| log.display().to_string())?;
+        let mut running = running();
         let started = Instant::now();
         let child = Command::new(program)
             .args(arguments)
@@ -52,7 +54,8 @@ impl Subject {
             .stderr(output)
             .spawn()
             .with_context(|| format!("can't start {program}"))?;
-        running().insert(child.id());
+        running.insert(child.id());
+        drop(running);
         Ok(Subject { child, log: log.to_path_buf(), started })
     }
 
@@ -67,7 +70,7 @@ impl Subject {
 
     /// Fails, with the end of the child's output, if it has ended.
     pub(crate) fn expect_running(&mut self) -> anyhow::Result<()> {
-        match self.child.try_wait()? {
+        match self.try_reap()? {
             None => Ok(()),
             Some(status) => anyhow::bail!("the collector ended with {status}\n{}", self.log_tail()),
         }
@@ -83,14 +86,30 @@ impl Subject {
     pub(crate) fn wait(&mut self) -> anyhow::Result<ExitStatus> {
         let deadline = Instant::now() + STOP_LIMIT;
         while Instant::now() < deadline {
-            if let Some(status) = self.child.try_wait()? {
+            if let Some(status) = self.try_reap()? {
                 return Ok(status);
             }
             thread::sleep(Duration::from_millis(5));
         }
-        self.child.kill()?;
-        self.child.wait()?;
+        self.kill();
         anyhow::bail!("the collector did not end within {STOP_LIMIT:?} of SIGTERM and was killed")
+    }
+
+    /// The child's status if it has ended. Reaped and forgotten at one go: its id may soon be somebody else's.
+    fn try_reap(&mut self) -> io::Result<Option<ExitStatus>> {
+        let mut running = running();
+        let status = self.child.try_wait()?;
+        if status.is_some() {
+            running.remove(&self.child.id());
+        }
+        Ok(status)
+    }
+
+    fn kill(&mut self) {
+        let mut running = running();
+        drop(self.child.kill());
+        drop(self.child.wait());
+        running.remove(&self.child.id());
     }
 
     /// SIGTERM and wait; any other end than exit code 0 is an error.
@@ -98,7 +117,6 @@ impl Subject {
         self.expect_running()?;
         self.terminate()?;
         let status = self.wait()?;
-
         let ended_by_signal = status.signal() == Some(Signal::SIGTERM as i32);
         anyhow::ensure!(
             status.success(),
@@ -120,11 +138,9 @@ impl Subject {
 
 impl Drop for Subject {
     fn drop(&mut self) {
-        if let Ok(None) = self.child.try_wait() {
-            drop(self.child.kill());
-            drop(self.child.wait());
+        if !matches!(self.try_reap(), Ok(Some(_))) {
+            self.kill();
         }
-        running().remove(&self.child.id());
     }
 }
 
