@@ -1,1 +1,31 @@
-fn main() {}
+//! The collector: command line, process, and the list of its components.
+
+mod cli;
+mod components;
+mod configuration;
+mod machine;
+mod observe;
+mod run;
+
+use std::process::ExitCode;
+
+use clap::Parser as _;
+
+use crate::cli::{Cli, Command};
+
+// Measured against the system's allocator: half the time for the many short-lived buffers of a gateway, and
+// memory that goes back to the system after a burst.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
+fn main() -> ExitCode {
+    let cli = Cli::parse();
+    let result = match cli.command {
+        Some(Command::Validate) => run::validate(&cli.sources),
+        None => run::run(&cli.sources),
+    };
+    result.unwrap_or_else(|error| {
+        eprintln!("Error: {error:#}");
+        ExitCode::FAILURE
+    })
+}

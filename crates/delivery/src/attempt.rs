@@ -46,7 +46,7 @@ impl<E: Exporter> Delivery<E> {
     }
 
     async fn attempts(&self, batch: &Batch) -> Result<Accepted, Failure> {
-        let retry = &self.settings.retry_on_failure;
+        let retry = &self.settings.holding.retry_on_failure;
         let started = Instant::now();
         let mut backoff = Backoff::new(retry, self.cx.clock.now().mono);
         loop {

@@ -11,7 +11,7 @@ mod settings;
 mod stage;
 
 pub use accumulator::{Accumulator, Thresholds};
-pub use settings::{QueueBatch, QueueSizer, Retry, SendingQueue, Settings};
+pub use settings::{QueueAndRetry, QueueBatch, QueueSizer, Retry, SendingQueue, Settings};
 pub use stage::unit;
 
 #[cfg(test)]

@@ -10,28 +10,45 @@ use config::{Checks, Choice, Fields, Optional, Section, setting_by_choice};
 pub struct Settings {
     /// Longest time for one attempt; zero for no limit.
     pub timeout: Duration,
+    /// The rest.
+    pub holding: QueueAndRetry,
+}
+
+/// What holds data until it is delivered.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct QueueAndRetry {
     /// The queue, unless it is turned off.
     pub sending_queue: Optional<SendingQueue>,
     /// What happens after a failure that may pass.
     pub retry_on_failure: Retry,
 }
 
+impl QueueAndRetry {
+    /// Joins these with a timeout.
+    #[must_use]
+    pub const fn with_timeout(self, timeout: Duration) -> Settings {
+        Settings { timeout, holding: self }
+    }
+}
+
 impl Settings {
     /// No queue, no retry, no timeout, one batch at a time: for destinations on this machine.
     #[must_use]
     pub fn direct() -> Self {
-        Self {
-            timeout: Duration::ZERO,
-            sending_queue: Optional::None,
-            retry_on_failure: Retry { enabled: false, ..Retry::default() },
-        }
+        let retry_on_failure = Retry { enabled: false, ..Retry::default() };
+        QueueAndRetry { sending_queue: Optional::None, retry_on_failure }.with_timeout(Duration::ZERO)
     }
 }
 
 impl Default for Settings {
     fn default() -> Self {
+        QueueAndRetry::default().with_timeout(Duration::from_secs(5))
+    }
+}
+
+impl Default for QueueAndRetry {
+    fn default() -> Self {
         Self {
-            timeout: Duration::from_secs(5),
             sending_queue: Optional::Some(SendingQueue::default()),
             retry_on_failure: Retry::default(),
         }
@@ -41,6 +58,12 @@ impl Default for Settings {
 impl Section for Settings {
     fn describe(fields: &mut Fields<Self>) {
         fields.field("timeout", "Longest time for one attempt; 0 for no limit.", |s| &mut s.timeout);
+        fields.flatten(|s| &mut s.holding);
+    }
+}
+
+impl Section for QueueAndRetry {
+    fn describe(fields: &mut Fields<Self>) {
         fields.field("sending_queue", "Holds batches while they wait for the exporter.", |s| {
             &mut s.sending_queue
         });

@@ -49,7 +49,7 @@ struct Shared<E> {
 
 impl<E: Exporter> ExporterUnit for Unit<E> {
     fn stage(&self, node: &NodeId, signal: Signal, account: Arc<Account>) -> ExporterStage {
-        let queue = self.settings.sending_queue.get();
+        let queue = self.settings.holding.sending_queue.get();
         let capacity = match queue {
             Some(queue) => Capacity {
                 sizer: queue.sizer.into(),

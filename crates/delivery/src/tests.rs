@@ -11,7 +11,7 @@ use testkit::RunHarness;
 use testkit::generate::{batch, ids};
 use tokio::time::Instant;
 
-use crate::{QueueBatch, QueueSizer, Retry, SendingQueue, Settings, unit};
+use crate::{QueueAndRetry, QueueBatch, QueueSizer, Retry, SendingQueue, Settings, unit};
 
 /// What the destination does with a call.
 enum Answer {
@@ -76,13 +76,17 @@ impl Exporter for Script {
 }
 
 fn waiting_clients() -> Settings {
-    Settings { sending_queue: Optional::None, ..exact() }
+    queued(Optional::None)
 }
 
 /// Retries without chance.
 fn exact() -> Settings {
+    queued(Optional::Some(SendingQueue::default()))
+}
+
+fn queued(sending_queue: Optional<SendingQueue>) -> Settings {
     let retry_on_failure = Retry { randomization_factor: 0.0, ..Retry::default() };
-    Settings { retry_on_failure, ..Settings::default() }
+    QueueAndRetry { sending_queue, retry_on_failure }.with_timeout(Duration::from_secs(5))
 }
 
 fn unavailable() -> Answer {
@@ -182,14 +186,14 @@ async fn an_attempt_that_stalls_is_cut_off_and_repeated() {
 #[tokio::test(start_paused = true)]
 async fn a_queue_answers_at_once_and_waits_for_the_result_if_told_to() {
     let script = Script::new([unavailable(), unavailable()]);
-    let queued = node(&script, exact()).await;
-    let verdict = queued.send(batch(Signal::Traces, 1, 3)).await;
+    let answering = node(&script, exact()).await;
+    let verdict = answering.send(batch(Signal::Traces, 1, 3)).await;
     assert!(matches!(verdict.try_take(), Some(Verdict::TakenOver { .. })));
-    queued.finish().await;
+    answering.finish().await;
 
     let script = Script::new([unavailable()]);
     let queue = SendingQueue { wait_for_result: true, ..SendingQueue::default() };
-    let waiting = node(&script, Settings { sending_queue: Optional::Some(queue), ..exact() }).await;
+    let waiting = node(&script, queued(Optional::Some(queue))).await;
     let verdict = waiting.send(batch(Signal::Traces, 1, 3)).await;
     assert_eq!(verdict.try_take(), None);
     assert_eq!(verdict.await, Verdict::Delivered);
@@ -201,7 +205,7 @@ async fn the_queue_joins_and_cuts() {
         QueueBatch { min_size: 10, max_size: 10, sizer: Some(QueueSizer::Items), ..QueueBatch::default() };
     let queue = SendingQueue { batch: Optional::Some(joining), num_consumers: 1, ..SendingQueue::default() };
     let script = Script::new([]);
-    let node = node(&script, Settings { sending_queue: Optional::Some(queue), ..exact() }).await;
+    let node = node(&script, queued(Optional::Some(queue))).await;
     for first in [1, 5, 9, 13] {
         node.send(batch(Signal::Traces, first, 4)).await.await;
     }
@@ -215,7 +219,7 @@ async fn the_queue_joins_and_cuts() {
 async fn what_is_left_when_time_is_up_is_in_the_books() {
     let script = Script::new((0..100).map(|_| Answer::Stall));
     let queue = SendingQueue { num_consumers: 1, ..SendingQueue::default() };
-    let node = node(&script, Settings { sending_queue: Optional::Some(queue), ..exact() }).await;
+    let node = node(&script, queued(Optional::Some(queue))).await;
     for first in 1..=5 {
         node.send(batch(Signal::Traces, first, 1)).await.await;
     }

@@ -72,6 +72,8 @@ pub struct Blueprint {
     pub settings: Settings,
     /// What it was read from.
     pub document: Document,
+    /// The texts to quote from when something is wrong with it.
+    pub texts: Diagnostics,
 }
 
 impl fmt::Debug for Part {
@@ -103,18 +105,22 @@ impl Blueprint {
             workers: service.workers,
         };
         let pipelines = service.pipelines.iter().map(pipeline).collect();
-        Some(Self { parts, extensions: ids(&service.extensions), pipelines, settings, document })
+        let texts = tree.diagnostics();
+        Some(Self { parts, extensions: ids(&service.extensions), pipelines, settings, document, texts })
     }
 
-    /// Turns what the engine could not build into findings at their places in the configuration.
-    pub fn explain(&self, error: &EngineError, diagnostics: &mut Diagnostics) {
-        let EngineError::Build(failures) = error else { return };
+    /// Findings for what the engine could not build, at their places in the configuration.
+    #[must_use]
+    pub fn explain(&self, error: &EngineError) -> Option<Diagnostics> {
+        let EngineError::Build(failures) = error else { return None };
+        let mut diagnostics = Diagnostics::new(self.texts.sources().clone());
         for (kind, id, error) in failures {
             let path = format!("{}::{id}", kind.section());
             let span = self.part(*kind, id).map_or_else(Span::default, |part| place(&part.body, &error.path));
             let path = if error.path.is_empty() { path } else { format!("{path}::{}", error.path) };
             diagnostics.push(Diagnostic::error(span, path, error.message.clone()));
         }
+        Some(diagnostics)
     }
 
     /// The component of that kind and id.

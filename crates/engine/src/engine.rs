@@ -99,15 +99,6 @@ impl Engine {
         &self.books
     }
 
-    /// Checks that every component can be built, without starting anything.
-    ///
-    /// # Errors
-    /// [`EngineError::Build`] with everything that can't.
-    pub fn check(&self, blueprint: &Blueprint) -> Result<(), EngineError> {
-        let none = BTreeMap::new();
-        wire(blueprint, &|id| self.build_cx(id), &Books::default(), &none).map(drop).map_err(unbuilt)
-    }
-
     /// Starts a graph, or exchanges the running one for it.
     ///
     /// The new one is built before the old one is touched. Then the old receivers stop taking, everything
@@ -317,6 +308,19 @@ impl Engine {
         tasks.extend(graph.extensions);
         self.retiring.extend(wait(tasks, soon, &mut report).await);
     }
+}
+
+/// Checks that every component in use can be built, without starting anything.
+///
+/// # Errors
+/// [`EngineError::Build`] with everything that can't.
+pub fn check(blueprint: &Blueprint, environment: &Environment, user_agent: &Arc<str>) -> Result<(), EngineError> {
+    let cx = |id: &Arc<str>| BuildCx {
+        id: Arc::clone(id),
+        environment: environment.clone(),
+        user_agent: Arc::clone(user_agent),
+    };
+    wire(blueprint, &cx, &Books::default(), &BTreeMap::new()).map(drop).map_err(unbuilt)
 }
 
 fn unbuilt(errors: Vec<Unbuilt>) -> EngineError {

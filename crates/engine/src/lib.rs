@@ -14,6 +14,6 @@ mod wiring;
 
 pub use blueprint::{Blueprint, Exit, Part, Pipeline, Settings};
 pub use books::Books;
-pub use engine::{Engine, EngineError, Services};
+pub use engine::{Engine, EngineError, Services, check};
 pub use running::{Left, Report};
 pub use threads::Threads;

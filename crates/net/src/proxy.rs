@@ -17,6 +17,17 @@ pub struct Environment {
     pub no_proxy: String,
 }
 
+impl Environment {
+    /// The values of the usual variables; upper-case names win.
+    pub fn from_variables<'a>(lookup: impl Fn(&str) -> Option<&'a str>) -> Self {
+        let either = |name: &str| {
+            let value = lookup(name).or_else(|| lookup(&name.to_ascii_lowercase()));
+            value.unwrap_or_default().to_owned()
+        };
+        Self { http_proxy: either("HTTP_PROXY"), https_proxy: either("HTTPS_PROXY"), no_proxy: either("NO_PROXY") }
+    }
+}
+
 /// A proxy.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Proxy {

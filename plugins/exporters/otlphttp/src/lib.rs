@@ -1,1 +1,253 @@
-//! otlphttp exporter
+//! `otlp_http` (formerly `otlphttp`): sends to an OTLP server over HTTP, as protobuf or JSON.
+
+use std::sync::OnceLock;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use bytes::Bytes;
+use component::{
+    Accepted, BoxError, BuildCx, BuildError, Component, Exporter, Kind, RunCx, Spec, Stability, Stage,
+};
+use config::{Checks, Choice, Fields, Section, setting_by_choice};
+use data::{Batch, Clock, Code, Refusal, Refused, Signal};
+use http::header::{CONTENT_TYPE, RETRY_AFTER, USER_AGENT};
+use http::{HeaderMap, HeaderValue, Uri};
+use net::compression::Compression;
+use net::http::client::{Client, Config as ClientConfig, Response, SendError, Settings};
+use net::proxy::Environment;
+use otlp::response::PartialSuccess;
+use net::status::{code_from_http, decode_rpc_status, is_retryable_http, parse_retry_after};
+
+/// The component type.
+pub const SPEC: Spec =
+    Spec::new::<OtlpHttp>(Kind::Exporter, "otlp_http", "Sends to an OTLP server over HTTP")
+        .formerly(&["otlphttp"])
+        .stability(Stability::Beta);
+
+/// Exports at once when there is no queue to say how many.
+const UNQUEUED_CONCURRENCY: usize = 64;
+
+/// Settings; the Collector's keys and defaults.
+#[derive(Clone, Debug)]
+pub struct Config {
+    client: ClientConfig,
+    traces_endpoint: String,
+    metrics_endpoint: String,
+    logs_endpoint: String,
+    encoding: Encoding,
+    delivery: delivery::QueueAndRetry,
+}
+
+/// How a request's body is encoded.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Encoding {
+    /// Protobuf.
+    #[default]
+    Proto,
+    /// OTLP's JSON form.
+    Json,
+}
+
+impl Choice for Encoding {
+    const SPELLINGS: &'static [(&'static str, Self)] = &[("proto", Self::Proto), ("json", Self::Json)];
+}
+setting_by_choice!(Encoding);
+
+impl Default for Config {
+    fn default() -> Self {
+        let timeout = Duration::from_secs(30);
+        Self {
+            client: ClientConfig { compression: Compression::Gzip, timeout, ..ClientConfig::default() },
+            traces_endpoint: String::new(),
+            metrics_endpoint: String::new(),
+            logs_endpoint: String::new(),
+            encoding: Encoding::Proto,
+            delivery: delivery::QueueAndRetry::default(),
+        }
+    }
+}
+
+impl Section for Config {
+    fn describe(fields: &mut Fields<Self>) {
+        fields.flatten(|c| &mut c.client);
+        fields.field("traces_endpoint", "Full URL for traces, instead of endpoint + /v1/traces.", |c| {
+            &mut c.traces_endpoint
+        });
+        fields.field("metrics_endpoint", "Full URL for metrics, instead of endpoint + /v1/metrics.", |c| {
+            &mut c.metrics_endpoint
+        });
+        fields.field("logs_endpoint", "Full URL for logs, instead of endpoint + /v1/logs.", |c| {
+            &mut c.logs_endpoint
+        });
+        fields.not_honoured("profiles_endpoint", "Full URL for profiles.", "profiles are not carried");
+        fields.field("encoding", "How bodies are encoded.", |c| &mut c.encoding);
+        fields.flatten(|c| &mut c.delivery);
+    }
+
+    fn check(&self, checks: &mut Checks) {
+        let endpoints = [
+            ("endpoint", &self.client.endpoint),
+            ("traces_endpoint", &self.traces_endpoint),
+            ("metrics_endpoint", &self.metrics_endpoint),
+            ("logs_endpoint", &self.logs_endpoint),
+        ];
+        if endpoints.iter().all(|(_, endpoint)| endpoint.is_empty()) {
+            checks.at("", "at least one endpoint must be specified");
+        }
+        for (key, endpoint) in endpoints.into_iter().filter(|(_, endpoint)| !endpoint.is_empty()) {
+            if let Err(error) = parse_url(endpoint) {
+                checks.at(key, error);
+            }
+        }
+    }
+}
+
+/// The exporter.
+pub struct OtlpHttp {
+    settings: Settings,
+    environment: Environment,
+    user_agent: HeaderValue,
+    /// By signal; none where nothing is configured.
+    urls: [Option<Uri>; Signal::ALL.len()],
+    encoding: Encoding,
+    started: OnceLock<Started>,
+}
+
+struct Started {
+    client: Client,
+    clock: std::sync::Arc<dyn Clock>,
+}
+
+impl Component for OtlpHttp {
+    type Config = Config;
+
+    fn build(config: &Config, cx: &BuildCx) -> Result<Stage, BuildError> {
+        let mut urls = [const { None }; Signal::ALL.len()];
+        for (signal, key, full) in [
+            (Signal::Traces, "traces_endpoint", &config.traces_endpoint),
+            (Signal::Metrics, "metrics_endpoint", &config.metrics_endpoint),
+            (Signal::Logs, "logs_endpoint", &config.logs_endpoint),
+        ] {
+            let url = match (full.is_empty(), config.client.endpoint.is_empty()) {
+                (false, _) => full.clone(),
+                (true, false) => format!("{}/v1/{signal}", config.client.endpoint.trim_end_matches('/')),
+                (true, true) => continue,
+            };
+            urls[signal as usize] = Some(parse_url(&url).map_err(|error| BuildError::at(key, error))?);
+        }
+        let user_agent = HeaderValue::from_str(&cx.user_agent).map_err(|error| BuildError::at("", error))?;
+        let exporter = Self {
+            settings: config.client.settings(),
+            environment: Environment::from_variables(|name| cx.environment.get(name)),
+            user_agent,
+            urls,
+            encoding: config.encoding,
+            started: OnceLock::new(),
+        };
+        // The HTTP client has the timeout.
+        let settings = config.delivery.clone().with_timeout(Duration::ZERO);
+        Ok(Stage::Exporter(delivery::unit(exporter, settings, UNQUEUED_CONCURRENCY)))
+    }
+}
+
+impl Exporter for OtlpHttp {
+    async fn start(&self, cx: &RunCx) -> Result<(), BoxError> {
+        let client = Client::new(self.settings.clone(), &self.environment)?;
+        let clock = std::sync::Arc::clone(&cx.clock);
+        self.started.get_or_init(|| Started { client, clock });
+        Ok(())
+    }
+
+    async fn export(&self, batch: &Batch) -> Result<Accepted, Refused> {
+        let Some(started) = self.started.get() else { return Err(Refused::retry("not started")) };
+        let Some(url) = &self.urls[batch.signal() as usize] else {
+            let message = format!("no endpoint is configured for {}", batch.signal());
+            return Err(Refused::permanent(Code::Unimplemented, message));
+        };
+        let mut headers = HeaderMap::new();
+        headers.insert(USER_AGENT, self.user_agent.clone());
+        let (content_type, body) = self.encode(batch);
+        headers.insert(CONTENT_TYPE, HeaderValue::from_static(content_type));
+        match started.client.post(url, &headers, &body).await {
+            Ok(response) if response.status.is_success() => Ok(self.accepted(&response.body)),
+            Ok(response) => Err(refused(url, &response, started.clock.now().wall)),
+            Err(error @ SendError::Timeout) => {
+                Err(Refused { code: Code::DeadlineExceeded, ..Refused::retry(error.to_string()) })
+            }
+            Err(error) => Err(Refused::retry(format!("request to {url}: {error}"))),
+        }
+    }
+}
+
+impl OtlpHttp {
+    fn encode(&self, batch: &Batch) -> (&'static str, Vec<Bytes>) {
+        let parts: Vec<Bytes> = batch.chunks().cloned().collect();
+        match (self.encoding, otlp::batch::otlp_signal(batch.signal())) {
+            (Encoding::Json, Some(signal)) => {
+                let mut json = Vec::new();
+                otlp_json::write_parts(signal.schema(), &parts, &mut json);
+                ("application/json", vec![json.into()])
+            }
+            _ => ("application/x-protobuf", parts),
+        }
+    }
+
+    fn accepted(&self, body: &[u8]) -> Accepted {
+        let partial = match self.encoding {
+            Encoding::Proto => otlp::response::decode(body),
+            Encoding::Json => read_json_response(body),
+        };
+        let said_something = partial != PartialSuccess::default();
+        Accepted { rejected: said_something.then_some((partial.rejected, partial.message)) }
+    }
+}
+
+/// A response in JSON; what is not one says nothing.
+fn read_json_response(body: &[u8]) -> PartialSuccess {
+    let response: serde_json::Value = serde_json::from_slice(body).unwrap_or_default();
+    let partial = &response["partialSuccess"];
+    let rejected = ["rejectedSpans", "rejectedDataPoints", "rejectedLogRecords"].map(|key| &partial[key]);
+    // 64-bit numbers are text in OTLP's JSON; numbers are taken too.
+    let number = |value: &serde_json::Value| value.as_u64().or_else(|| value.as_str()?.parse().ok());
+    PartialSuccess {
+        rejected: rejected.into_iter().find_map(number).unwrap_or(0),
+        message: partial["errorMessage"].as_str().unwrap_or_default().to_owned(),
+    }
+}
+
+/// What an answer other than success means for the batch.
+fn refused(url: &Uri, response: &Response, wall: u64) -> Refused {
+    let status = response.status.as_u16();
+    let details = decode_rpc_status(&response.body).map(|status| status.message().to_owned());
+    let details = details.filter(|message| !message.is_empty());
+    let mut message = format!("error exporting items, request to {url} responded with HTTP Status Code {status}");
+    if let Some(details) = &details {
+        message.push_str(", Message=");
+        message.push_str(details);
+    }
+    let text = details.unwrap_or_else(|| String::from_utf8_lossy(&response.body).into_owned());
+    let too_large = status == 413 || (status == 400 && text.contains("request body too large"));
+    let refusal = if too_large {
+        Refusal::TooLarge
+    } else if is_retryable_http(status) {
+        let now: SystemTime = UNIX_EPOCH + Duration::from_nanos(wall);
+        let after = response.headers.get(RETRY_AFTER).and_then(|value| value.to_str().ok());
+        Refusal::Retry { after: after.and_then(|value| parse_retry_after(value, now)) }
+    } else {
+        Refusal::Permanent
+    };
+    let code = Code::from_number(code_from_http(status) as i32);
+    Refused { refusal, code, message: message.into() }
+}
+
+/// A URL that requests can be sent to.
+fn parse_url(text: &str) -> Result<Uri, String> {
+    let url: Uri = text.parse().map_err(|error| format!("\"{text}\" is not a URL: {error}"))?;
+    match (url.scheme_str(), url.host()) {
+        (Some("http" | "https"), Some(_)) => Ok(url),
+        (Some("http" | "https"), None) => Err(format!("\"{text}\" has no host")),
+        _ => Err(format!("\"{text}\" must begin with http:// or https://")),
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,17 @@
+//! The components of this distribution: the one place that names both engine and components.
+
+use component::{Spec, Specs};
+
+/// Every component type, in the order in which they are listed to people.
+pub(crate) const COMPONENTS: Specs = Specs(SPECS);
+
+static SPECS: &[&Spec] = &[
+    &receiver_otlp::SPEC,
+    &processor_batch::SPEC,
+    &exporter_debug::SPEC,
+    &exporter_file::SPEC,
+    &exporter_nop::SPEC,
+    &exporter_otlp::SPEC,
+    &exporter_otlphttp::SPEC,
+    &connector_forward::SPEC,
+];

@@ -1,0 +1,63 @@
+//! OTLP over gRPC.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use data::{Refusal, Refused, Signal};
+use http::HeaderMap;
+use net::Peer;
+use net::grpc::server::{Request, Service};
+use net::status::status_with_retry;
+use tonic::{Code, Status};
+
+use crate::answer;
+use crate::intake::{Encoding, Intake};
+
+/// Answers the `Export` calls of the signals that some pipeline takes.
+pub(crate) struct Grpc {
+    pub(crate) intake: Arc<Intake>,
+}
+
+impl Service for Grpc {
+    async fn call(&self, request: Request) -> Result<Bytes, Status> {
+        let signal = self.route(request.path())?;
+        let context = self.intake.context(&request.head.headers, request.peer);
+        let taken = self.intake.take(signal, Encoding::Protobuf, request.message, request.reservation, context);
+        match taken.await {
+            Ok(receipt) => Ok(answer::protobuf(&receipt)),
+            Err(refused) => Err(status(&refused)),
+        }
+    }
+
+    fn admit(&self, path: &str, _headers: &HeaderMap, _peer: Peer) -> Result<(), Status> {
+        self.route(path).map(drop)
+    }
+}
+
+impl Grpc {
+    fn route(&self, path: &str) -> Result<Signal, Status> {
+        let (service, method) = path.trim_start_matches('/').rsplit_once('/').unwrap_or((path, ""));
+        let signal = match service {
+            "opentelemetry.proto.collector.trace.v1.TraceService" => Signal::Traces,
+            "opentelemetry.proto.collector.metrics.v1.MetricsService" => Signal::Metrics,
+            "opentelemetry.proto.collector.logs.v1.LogsService" => Signal::Logs,
+            _ => return Err(Status::unimplemented(format!("unknown service {service}"))),
+        };
+        if !self.intake.carries(signal) {
+            return Err(Status::unimplemented(format!("unknown service {service}")));
+        }
+        if method != "Export" {
+            return Err(Status::unimplemented(format!("unknown method {method} for service {service}")));
+        }
+        Ok(signal)
+    }
+}
+
+/// A refusal as a gRPC status.
+pub(crate) fn status(refused: &Refused) -> Status {
+    let code = Code::from_i32(i32::from(refused.code.number()));
+    match refused.refusal {
+        Refusal::Retry { after: Some(after) } => status_with_retry(code, &*refused.message, after),
+        _ => Status::new(code, &*refused.message),
+    }
+}
