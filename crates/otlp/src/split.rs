@@ -10,7 +10,7 @@ use bytes::Bytes;
 
 use crate::Signal;
 use crate::shape::{Shape, count_in};
-use crate::wire::{Fields, len_field_len, write_len_field};
+use crate::wire::{Field, Fields, len_field_len, write_len_field};
 
 /// One of the batches that a batch has been cut into.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -21,7 +21,7 @@ pub struct Piece {
     pub items: usize,
     /// How many bytes they have.
     pub bytes: usize,
-    /// Whether it has more bytes than were asked for, because a single item has.
+    /// Whether it has more bytes than were asked for, because a single item has, or what surrounds the items.
     pub oversize: bool,
 }
 
@@ -44,6 +44,10 @@ pub fn chunk_items(signal: Signal, parts: &[Bytes], n: usize) -> Vec<Piece> {
 
 /// Cuts into pieces of at most `max` encoded bytes. An item that is larger together with its resource and scope
 /// is in a piece of its own, marked [`Piece::oversize`].
+///
+/// Every piece repeats what surrounds its items. Where that alone takes more than seven eighths of `max` nothing
+/// is cut and the items stay in one piece, oversize or not: otherwise a request of a large resource and many
+/// small spans would come out many thousand times its size.
 #[must_use]
 pub fn split_bytes(signal: Signal, parts: &[Bytes], max: usize) -> Vec<Piece> {
     cut(signal, parts, Limit::Bytes(max))
@@ -131,7 +135,7 @@ impl Cutter {
                 continue;
             }
             match (shape, field.bytes()) {
-                (Some(shape), Some(bytes)) if items > 0 => self.share_out(field.number, shape, bytes),
+                (Some(shape), Some(_)) if items > 0 => self.share_out(&field, shape, items),
                 _ => {
                     self.end_piece();
                     self.push_slice(part.slice(field.range()), items);
@@ -142,13 +146,20 @@ impl Cutter {
     }
 
     /// Shares a message's children out over this piece and as many more as it takes.
-    fn share_out(&mut self, number: u32, shape: Shape, bytes: &[u8]) {
+    fn share_out(&mut self, message: &Field<'_>, shape: Shape, items: usize) {
+        let bytes = message.bytes().unwrap_or_default();
         let child_shape = |number| shape.child(self.signal, number);
         let mut shared = Vec::new();
         for field in Fields::new(bytes).filter(|field| child_shape(field.number).is_none()) {
             shared.extend_from_slice(field.raw);
         }
-        self.open.push(Open { number, shared, children: Vec::new() });
+        self.open.push(Open { number: message.number, shared, children: Vec::new() });
+        if !self.leaves_room() {
+            self.open.pop();
+            self.end_piece();
+            self.add(message.raw, items);
+            return;
+        }
         for field in Fields::new(bytes) {
             let (Some(shape), Some(bytes)) = (shape.child(self.signal, field.number), field.bytes()) else {
                 continue;
@@ -161,10 +172,17 @@ impl Cutter {
                 self.end_piece();
                 self.add(field.raw, items);
             } else {
-                self.share_out(field.number, shape, bytes);
+                self.share_out(&field, shape, items);
             }
         }
         self.close();
+    }
+
+    /// Whether a piece has room for items beside what surrounds them.
+    fn leaves_room(&self) -> bool {
+        let Limit::Bytes(max) = self.limit else { return true };
+        let open = self.open.iter().rev();
+        open.fold(0, |len, open| len_field_len(open.number, open.shared.len() + len)) <= max - max / 8
     }
 
     /// Ends the piece when it has all the items that it may have, so that what follows can stay whole.
@@ -194,11 +212,14 @@ impl Cutter {
         self.piece.bytes + open.fold(len, |len, open| len_field_len(open.number, open.len() + len))
     }
 
-    /// Adds a field to the innermost open message.
+    /// Adds a field to the innermost open message, or to the request.
     fn add(&mut self, raw: &[u8], items: usize) {
-        if let Some(open) = self.open.last_mut() {
-            open.children.extend_from_slice(raw);
-            self.piece.items += items;
+        match self.open.last_mut() {
+            Some(open) => {
+                open.children.extend_from_slice(raw);
+                self.piece.items += items;
+            }
+            None => self.push_slice(Bytes::copy_from_slice(raw), items),
         }
     }
 

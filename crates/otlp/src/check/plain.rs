@@ -44,10 +44,6 @@ impl Walk<'_> {
         base: usize,
         depth: usize,
     ) -> Result<(), Found> {
-        let max = self.policy.limits.max_depth;
-        if depth > usize::from(max) {
-            return Err(Found { offset: base, what: Fault::TooDeep { max }, path: Vec::new() });
-        }
         let mut reader = Reader::new(bytes);
         let mut seen = Seen::default();
         loop {
@@ -91,6 +87,9 @@ impl Walk<'_> {
             return packed(needed, bytes).map_err(Outcome::Here);
         }
         match known.kind {
+            Kind::Message(_) if depth >= usize::from(self.policy.limits.max_depth) => {
+                Err(Fault::TooDeep { max: self.policy.limits.max_depth }.into())
+            }
             Kind::Message(message) => {
                 self.items += usize::from(message.is_item());
                 self.message(message, bytes, base, depth + 1).map_err(Outcome::Below)

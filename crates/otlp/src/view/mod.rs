@@ -7,6 +7,7 @@
 mod common;
 mod log;
 mod metric;
+mod point;
 mod trace;
 
 use std::marker::PhantomData;
@@ -17,9 +18,11 @@ use crate::wire::{Field, Fields, FrameError, Value, read_fixed64, read_varint};
 pub use common::{AnyValue, Attributes, EntityRef, KeyValue, Resource, Scope, Values};
 pub use log::{LogRecord, Logs, ResourceLogs, ScopeLogs};
 pub use metric::{
-    Buckets, Exemplar, ExponentialHistogram, ExponentialHistogramPoint, Gauge, Histogram, HistogramPoint,
-    Metric, MetricData, Metrics, Number, NumberPoint, Quantile, ResourceMetrics, ScopeMetrics, Sum, Summary,
-    SummaryPoint,
+    ExponentialHistogram, Gauge, Histogram, Metric, MetricData, Metrics, ResourceMetrics, ScopeMetrics, Sum,
+    Summary,
+};
+pub use point::{
+    Buckets, Exemplar, ExponentialHistogramPoint, HistogramPoint, Number, NumberPoint, Quantile, SummaryPoint,
 };
 pub use trace::{Event, Link, ResourceSpans, ScopeSpans, Span, SpanAt, Status, Traces};
 
