@@ -19,7 +19,7 @@ mod workers;
 pub use build::{BuildCx, BuildError, Environment};
 pub use channel::{Capacity, Closed, Entry, Inbox, Inlet, Level, Overflow, SHUTDOWN, Sizer, channel};
 pub use exporter::{Accepted, ExportFuture, Exporter, ExporterStage, ExporterUnit};
-pub use listeners::{Listeners, Socket};
+pub use listeners::Listeners;
 pub use node::{Kind, NodeId};
 pub use out::Out;
 pub use outlet::{Edge, Outlet, Outlets};

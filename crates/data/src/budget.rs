@@ -74,13 +74,27 @@ impl Budget {
     /// # Errors
     /// [`BudgetExhausted`] if that would pass the limit.
     pub fn reserve(self: &Arc<Self>, bytes: usize) -> Result<Reservation, BudgetExhausted> {
+        self.take(bytes)?;
+        Ok(Reservation { budget: Arc::clone(self), bytes })
+    }
+
+    /// As [`reserve`](Self::reserve), for callers with a guard of their own.
+    ///
+    /// # Errors
+    /// As there.
+    pub fn take(&self, bytes: usize) -> Result<(), BudgetExhausted> {
         let held = self.held.fetch_add(bytes, Ordering::Relaxed);
         let limit = self.limit();
         if held.saturating_add(bytes) > limit {
             self.held.fetch_sub(bytes, Ordering::Relaxed);
             return Err(BudgetExhausted { wanted: bytes, held, limit });
         }
-        Ok(Reservation { budget: Arc::clone(self), bytes })
+        Ok(())
+    }
+
+    /// Gives back what [`take`](Self::take) took.
+    pub fn give_back(&self, bytes: usize) {
+        self.held.fetch_sub(bytes, Ordering::Relaxed);
     }
 
     /// Counts `bytes` that exist already, even past the limit.
