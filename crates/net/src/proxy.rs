@@ -24,7 +24,11 @@ impl Environment {
             let value = lookup(name).or_else(|| lookup(&name.to_ascii_lowercase()));
             value.unwrap_or_default().to_owned()
         };
-        Self { http_proxy: either("HTTP_PROXY"), https_proxy: either("HTTPS_PROXY"), no_proxy: either("NO_PROXY") }
+        Self {
+            http_proxy: either("HTTP_PROXY"),
+            https_proxy: either("HTTPS_PROXY"),
+            no_proxy: either("NO_PROXY"),
+        }
     }
 }
 

@@ -67,3 +67,44 @@ impl TestServer {
 pub(crate) fn loopback() -> listen::Settings {
     listen::Settings { endpoint: "127.0.0.1:0".to_owned(), ..listen::Settings::default() }
 }
+
+/// A proxy that tunnels everything to one address, and remembers what it was asked.
+pub(crate) struct ConnectProxy {
+    pub(crate) address: SocketAddr,
+    pub(crate) seen: Arc<std::sync::Mutex<Vec<String>>>,
+    _task: tokio::task::JoinHandle<()>,
+}
+
+impl ConnectProxy {
+    pub(crate) fn start(target: SocketAddr) -> Self {
+        use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+        let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        listener.set_nonblocking(true).unwrap();
+        let address = listener.local_addr().unwrap();
+        let listener = tokio::net::TcpListener::from_std(listener).unwrap();
+        let seen = Arc::new(std::sync::Mutex::new(Vec::new()));
+        let log = Arc::clone(&seen);
+        let task = tokio::spawn(async move {
+            let mut tunnels = JoinSet::new();
+            while let Ok((mut client, _)) = listener.accept().await {
+                let log = Arc::clone(&log);
+                tunnels.spawn(async move {
+                    let mut head = Vec::new();
+                    while !head.ends_with(b"\r\n\r\n") {
+                        head.push(client.read_u8().await.unwrap());
+                    }
+                    let head = String::from_utf8(head).unwrap();
+                    let is_tunnel = head.starts_with("CONNECT ");
+                    log.lock().unwrap().push(head.clone());
+                    let mut server = tokio::net::TcpStream::connect(target).await.unwrap();
+                    match is_tunnel {
+                        true => client.write_all(b"HTTP/1.1 200 OK\r\n\r\n").await.unwrap(),
+                        false => server.write_all(head.as_bytes()).await.unwrap(),
+                    }
+                    tokio::io::copy_bidirectional(&mut client, &mut server).await.ok();
+                });
+            }
+        });
+        Self { address, seen, _task: task }
+    }
+}

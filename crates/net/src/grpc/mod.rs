@@ -6,6 +6,8 @@ pub mod server;
 mod message;
 #[cfg(test)]
 mod tests;
+#[cfg(test)]
+mod wire_tests;
 
 use std::time::Duration;
 

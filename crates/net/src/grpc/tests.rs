@@ -13,14 +13,15 @@ use super::server::{self, Request, Service};
 use super::*;
 use crate::Peer;
 use crate::compression::Compression;
+use crate::dial::Address;
 use crate::proxy::Proxies;
 use crate::testing::{TestServer, run};
 use crate::tls;
 
 /// Answers with what it was sent, except on paths that say otherwise.
 #[derive(Default)]
-struct Echo {
-    calls: AtomicUsize,
+pub(super) struct Echo {
+    pub(super) calls: AtomicUsize,
     gate: tokio::sync::Notify,
 }
 
@@ -52,11 +53,11 @@ impl Service for Echo {
     }
 }
 
-fn serve(settings: server::Settings, echo: Arc<Echo>) -> TestServer {
+pub(super) fn serve(settings: server::Settings, echo: Arc<Echo>) -> TestServer {
     serve_within(settings, echo, usize::MAX)
 }
 
-fn serve_within(settings: server::Settings, echo: Arc<Echo>, memory: usize) -> TestServer {
+pub(super) fn serve_within(settings: server::Settings, echo: Arc<Echo>, memory: usize) -> TestServer {
     TestServer::start(memory, move |stream, peer, memory, signal| {
         server::serve_connection(stream, peer, Arc::clone(&echo), &settings, memory, signal)
     })
@@ -198,15 +199,93 @@ fn a_deadline_ends_the_call_on_both_sides() {
 }
 
 #[test]
-fn round_robin_serves_from_all_and_passes_over_the_dead() {
+fn round_robin_takes_turns_and_passes_over_the_dead() {
     run(async {
         let echoes = [Arc::<Echo>::default(), Arc::<Echo>::default()];
         let [first, second] = echoes.clone().map(|echo| serve(server::Settings::default(), echo));
-        let client = connect(client::Settings { balancer: Balancer::RoundRobin, ..settings_for(&first) });
-        unary(&client, "/test/len", &[]).await.unwrap();
-        assert_eq!(client.ready_connections(), 1);
-        assert_eq!(echoes[0].calls.load(Ordering::SeqCst), 1);
-        drop((first, second));
+        let addresses = [first.address, second.address].map(Address::Tcp).to_vec();
+        let resolver: client::Resolver = Arc::new(move || Ok(addresses.clone()));
+        let client =
+            Client::with_resolver(settings_for(&first), &Proxies::default(), Some(resolver)).unwrap();
+        while client.ready_connections() < 2 {
+            tokio::task::yield_now().await;
+        }
+        for _ in 0..10 {
+            unary(&client, "/test/len", &[]).await.unwrap();
+        }
+        let calls = echoes.each_ref().map(|echo| echo.calls.load(Ordering::SeqCst));
+        assert_eq!(calls, [5, 5]);
+        first.trigger.stop();
+        first.ended().await;
+        while client.ready_connections() > 1 {
+            tokio::task::yield_now().await;
+        }
+        for _ in 0..10 {
+            unary(&client, "/test/len", &[]).await.unwrap();
+        }
+        assert_eq!(echoes[1].calls.load(Ordering::SeqCst), 15);
+    });
+}
+
+#[test]
+fn pick_first_stays_with_the_first_that_answers() {
+    run(async {
+        let echo = Arc::<Echo>::default();
+        let live = serve(server::Settings::default(), Arc::clone(&echo));
+        let dead = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+        let addresses = [dead, live.address].map(Address::Tcp).to_vec();
+        let resolver: client::Resolver = Arc::new(move || Ok(addresses.clone()));
+        let settings = client::Settings { balancer: Balancer::PickFirst, ..settings_for(&live) };
+        let client = Client::with_resolver(settings, &Proxies::default(), Some(resolver)).unwrap();
+        for _ in 0..3 {
+            unary(&client, "/test/len", &[]).await.unwrap();
+        }
+        assert_eq!((client.ready_connections(), echo.calls.load(Ordering::SeqCst)), (1, 3));
+    });
+}
+
+#[test]
+fn a_connection_that_is_lost_is_made_again() {
+    run(async {
+        let settings = server::Settings {
+            keepalive: server::Keepalive {
+                max_connection_age: Duration::from_millis(20),
+                ..Default::default()
+            },
+            ..Default::default()
+        };
+        let server = serve(settings, Arc::default());
+        let settings =
+            client::Settings { max_reconnect_backoff: Duration::from_millis(5), ..settings_for(&server) };
+        let client = connect(settings);
+        let mut answered = 0;
+        let until = Instant::now() + Duration::from_millis(200);
+        while Instant::now() < until || answered < 10 {
+            match unary(&client, "/test/echo", &[Bytes::from_static(b"x")]).await {
+                Ok(_) => answered += 1,
+                Err(status) => assert!(crate::status::is_retryable(&status), "{status:?}"),
+            }
+        }
+    });
+}
+
+#[test]
+fn calls_go_through_a_proxy_that_the_environment_names() {
+    run(async {
+        let echo = serve(server::Settings::default(), Arc::default());
+        let (target, proxy) = (echo.address, crate::testing::ConnectProxy::start(echo.address));
+        let environment = crate::proxy::Environment {
+            https_proxy: format!("http://user:pass@{}", proxy.address),
+            ..Default::default()
+        };
+        // A name that only the proxy can resolve.
+        let endpoint = format!("gateway.invalid:{}", target.port());
+        let settings = client::Settings { endpoint: endpoint.clone(), ..settings_for(&echo) };
+        let client = Client::new(settings, &Proxies::new("", &environment).unwrap()).unwrap();
+        assert_eq!(unary(&client, "/test/echo", &[Bytes::from_static(b"far")]).await.unwrap(), "far");
+        let seen = proxy.seen.lock().unwrap().clone();
+        assert!(seen[0].starts_with(&format!("CONNECT {endpoint} HTTP/1.1\r\n")), "{seen:?}");
+        assert!(seen[0].contains("Proxy-Authorization: Basic dXNlcjpwYXNz\r\n"), "{seen:?}");
     });
 }
 
