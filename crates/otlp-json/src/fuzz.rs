@@ -1,18 +1,21 @@
 //! The body of the fuzz target, so that ordinary tests can run it too.
 
-use otlp::schema::{LOGS, METRICS, TRACES};
+use otlp::schema::Message;
+use otlp::{Limits, Policy, Signal};
 
 use crate::error::{Fault, Reason};
 use crate::scan::Scanner;
-use crate::{Limits, read, write};
+use crate::{read, write};
 
 /// Throws bytes at both directions and checks what must hold for any input. Panics if it does not.
 #[doc(hidden)]
 pub fn fuzz_json(data: &[u8]) {
     let limits = Limits::default();
-    for message in [&TRACES, &METRICS, &LOGS] {
+    for signal in [Signal::Traces, Signal::Metrics, Signal::Logs] {
+        let message = signal.schema();
         if let Ok(wire) = read(message, data, &limits) {
             assert!(wire.len() <= data.len() * 4, "the wire is linear in the text");
+            otlp::check(signal, &wire, &Policy::default()).expect("what is read passes the check");
             let text = json_of(message, &wire);
             let again = read(message, &text, &limits).expect("what we write can be read");
             assert_eq!(json_of(message, &again), text, "a second round changes nothing");
@@ -25,7 +28,7 @@ pub fn fuzz_json(data: &[u8]) {
     }
 }
 
-fn json_of(message: &'static otlp::schema::Message, wire: &[u8]) -> Vec<u8> {
+fn json_of(message: &'static Message, wire: &[u8]) -> Vec<u8> {
     let mut text = Vec::new();
     write(message, wire, &mut text);
     text

@@ -11,6 +11,7 @@
 //!
 //! What may be read is wider: see [`read`].
 
+mod builder;
 mod error;
 mod fuzz;
 mod number;
@@ -18,11 +19,12 @@ mod plan;
 mod read;
 mod scan;
 mod text;
-mod wire;
 mod write;
 
 pub use error::{JsonError, Reason};
 #[doc(hidden)]
 pub use fuzz::fuzz_json;
-pub use read::{Limits, read};
+/// The bounds of [`read`] are those of the wire's check.
+pub use otlp::Limits;
+pub use read::read;
 pub use write::{write, write_parts};

@@ -3,8 +3,7 @@
 use std::sync::LazyLock;
 
 use otlp::schema::{self, Field, Kind, Label, Message};
-
-use crate::wire::WireType;
+use otlp::wire::WireType;
 
 /// Longest opening of the schema, rounded up. A fixed size lets the writer copy it with a few moves where a
 /// copy of unknown length would be a call.
@@ -185,7 +184,7 @@ impl Entry {
             number: field.number,
             kind: field.kind,
             label: field.label,
-            wire_type: WireType::of(field.kind),
+            wire_type: field.kind.wire_type(),
             child,
             json: field.json,
             name: field.name,

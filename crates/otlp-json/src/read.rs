@@ -2,35 +2,22 @@
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
+use otlp::Limits;
 use otlp::schema::{Enum, Kind, Label, Message};
+use otlp::wire::WireType;
 
+use crate::builder::Builder;
 use crate::error::{Fault, JsonError, Reason, excerpt};
 use crate::number::{Integer, double, integer};
 use crate::plan::{Entry, Plan, Plans, with_plan};
 use crate::scan::{Quoted, Scanner, unescape};
-use crate::wire::{Builder, WireType};
-
-/// Deepest nesting that [`Limits::max_depth`] can ask for: what the stack of a thread is sure to hold.
-const MAX_DEPTH: usize = 512;
-
-/// Bounds of what is read. The size of the input is its caller's to bound.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Limits {
-    /// How many messages may nest, the request itself included; inside an unknown field each array and each
-    /// object counts too. At most 512. By default 100, protobuf's usual bound.
-    pub max_depth: usize,
-}
-
-impl Default for Limits {
-    fn default() -> Self {
-        Self { max_depth: 100 }
-    }
-}
 
 /// Reads the JSON form of `message` into its wire bytes.
 ///
 /// The result is exactly as large as it has to be and at most four times the input (a packed `0,` becomes eight
-/// bytes). Time is linear in the input.
+/// bytes). Time is linear in the input. Messages nest as deep as the check of wire bytes allows by the same
+/// `limits`; inside an unknown field each array and each object counts too. The size of the input is the
+/// caller's to bound.
 ///
 /// Accepted, as the reference implementation does unless said otherwise:
 ///
@@ -78,7 +65,7 @@ pub fn read(message: &'static Message, json: &[u8], limits: &Limits) -> Result<V
     with_plan(message, |plans, plan| {
         let mut reader = Reader {
             plans,
-            text: Scanner::new(json, limits.max_depth.min(MAX_DEPTH)),
+            text: Scanner::new(json, limits.max_depth.into()),
             // Keys go, tags come: the wire is about half of the text.
             wire: Builder::with_capacity(json.len() / 2),
             scratch: Vec::new(),
@@ -175,7 +162,7 @@ impl Reader<'_> {
     fn element(&mut self, field: &Entry, depth: usize) -> Result<(), Fault> {
         let may_be_empty = matches!(field.kind, Kind::Message(_) | Kind::String);
         if may_be_empty && self.text.null()? {
-            self.wire.tag(field.number, WireType::Bytes);
+            self.wire.tag(field.number, WireType::Len);
             self.wire.varint(0);
             return Ok(());
         }
@@ -188,7 +175,7 @@ impl Reader<'_> {
         if self.text.take(b']')? {
             return Ok(());
         }
-        self.wire.tag(field.number, WireType::Bytes);
+        self.wire.tag(field.number, WireType::Len);
         let open = self.wire.open();
         let mut index = 0;
         loop {
@@ -208,7 +195,7 @@ impl Reader<'_> {
     fn single(&mut self, field: &Entry, keep_zero: bool, depth: usize) -> Result<(), Fault> {
         match field.kind {
             Kind::Message(_) => {
-                self.wire.tag(field.number, WireType::Bytes);
+                self.wire.tag(field.number, WireType::Len);
                 let open = self.wire.open();
                 self.message(self.plans.get(field.child), depth + 1)?;
                 self.wire.close(open);
@@ -235,7 +222,7 @@ impl Reader<'_> {
         if text.raw.is_empty() && !keep_empty {
             return Ok(());
         }
-        self.wire.tag(field.number, WireType::Bytes);
+        self.wire.tag(field.number, WireType::Len);
         if text.is_escaped() {
             let open = self.wire.open();
             unescape(text, |piece| self.wire.raw(piece))?;
@@ -253,7 +240,7 @@ impl Reader<'_> {
         if text.is_empty() && !keep_empty {
             return Ok(());
         }
-        self.wire.tag(field.number, WireType::Bytes);
+        self.wire.tag(field.number, WireType::Len);
         self.wire.varint((text.len() / 2) as u64);
         if text.is_empty() {
             return Ok(());
@@ -283,7 +270,7 @@ impl Reader<'_> {
         if text.is_empty() && !keep_empty {
             return Ok(());
         }
-        self.wire.tag(field.number, WireType::Bytes);
+        self.wire.tag(field.number, WireType::Len);
         let open = self.wire.open();
         let decoded = STANDARD.decode_vec(text, self.wire.tail());
         decoded.map_err(|_| Fault::new(Reason::Base64, quoted.start))?;

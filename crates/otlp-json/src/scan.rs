@@ -238,7 +238,7 @@ impl<'a> Scanner<'a> {
 
     #[inline]
     pub(crate) fn check_depth(&self, depth: usize) -> Result<(), Fault> {
-        if depth < self.max_depth { Ok(()) } else { Err(Fault::new(Reason::Depth(self.max_depth), self.at)) }
+        if depth <= self.max_depth { Ok(()) } else { Err(Fault::new(Reason::Depth(self.max_depth), self.at)) }
     }
 }
 

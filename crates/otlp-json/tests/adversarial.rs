@@ -60,16 +60,17 @@ fn nesting_ends_at_the_limit() {
         read(message, json.as_bytes(), &Limits { max_depth }).map_err(|error| error.reason().clone())
     };
     let array = |times| nest(r#"{"arrayValue":{"values":["#, "]}}", times);
-    // Two messages a round, and the innermost.
-    assert!(depth_of(&ANY_VALUE, &array(49), 100).is_ok());
-    assert_eq!(depth_of(&ANY_VALUE, &array(50), 100), Err(Reason::Depth(100)));
-    assert!(depth_of(&ANY_VALUE, &array(255), usize::MAX).is_ok());
-    assert_eq!(depth_of(&ANY_VALUE, &array(100_000), usize::MAX), Err(Reason::Depth(512)));
-    assert_eq!(depth_of(&ANY_VALUE, "{}", 0), Err(Reason::Depth(0)));
+    // Two messages a round; the outermost is 0 deep.
+    assert!(depth_of(&ANY_VALUE, &array(48), 96).is_ok());
+    assert_eq!(depth_of(&ANY_VALUE, &array(49), 96), Err(Reason::Depth(96)));
+    assert!(depth_of(&ANY_VALUE, &array(127), u8::MAX).is_ok());
+    assert_eq!(depth_of(&ANY_VALUE, &array(100_000), u8::MAX), Err(Reason::Depth(255)));
+    assert!(depth_of(&ANY_VALUE, "{}", 0).is_ok());
+    assert_eq!(depth_of(&ANY_VALUE, &array(1), 0), Err(Reason::Depth(0)));
     // Unknown fields count their arrays and objects.
     let unknown = |times| format!(r#"{{"unknown":{}}}"#, nest(r#"[{"a":"#, "}]", times));
-    assert!(depth_of(&SPAN, &unknown(49), 100).is_ok());
-    assert_eq!(depth_of(&SPAN, &unknown(50), 100), Err(Reason::Depth(100)));
+    assert!(depth_of(&SPAN, &unknown(47), 96).is_ok());
+    assert_eq!(depth_of(&SPAN, &unknown(48), 96), Err(Reason::Depth(96)));
     for bomb in [
         "[",
         "{\"a\":",
@@ -77,13 +78,24 @@ fn nesting_ends_at_the_limit() {
         r#"{"unknown":["#,
         r#"{"kvlistValue":{"values":[{"value":"#,
     ] {
-        assert!(depth_of(&ANY_VALUE, &bomb.repeat(100_000), usize::MAX).is_err());
+        assert!(depth_of(&ANY_VALUE, &bomb.repeat(100_000), u8::MAX).is_err());
     }
 }
 
 #[test]
+fn what_is_read_passes_the_check() {
+    let text = format!(r#"{{"stringValue":"{}"}}"#, "x".repeat(300));
+    let value = [r#"{"arrayValue":{"values":["#.repeat(45), text, "]}}".repeat(45)].concat();
+    let json = format!(
+        r#"{{"resourceSpans":[{{"scopeSpans":[{{"spans":[{{"attributes":[{{"key":"k","value":{value}}}]}}]}}]}}]}}"#
+    );
+    let wire = read(&TRACES, json.as_bytes(), &Limits::default()).unwrap();
+    otlp::check(otlp::Signal::Traces, &wire, &otlp::Policy::default()).expect("as deep as the check allows");
+}
+
+#[test]
 fn what_is_read_can_be_decoded() {
-    let json = [r#"{"arrayValue":{"values":["#.repeat(49), r#"{"intValue":1}"#.to_owned(), "]}}".repeat(49)]
+    let json = [r#"{"arrayValue":{"values":["#.repeat(48), r#"{"intValue":1}"#.to_owned(), "]}}".repeat(48)]
         .concat();
     let wire = read(&ANY_VALUE, json.as_bytes(), &Limits::default()).unwrap();
     opentelemetry_proto::tonic::common::v1::AnyValue::decode(wire.as_slice())
