@@ -339,3 +339,7 @@ fn remove_stale(path: &Path) -> io::Result<()> {
 fn invalid(message: &'static str) -> io::Error {
     io::Error::new(io::ErrorKind::InvalidInput, message)
 }
+
+#[cfg(test)]
+#[path = "listen_tests.rs"]
+mod tests;
