@@ -17,6 +17,7 @@ mod fuzz;
 mod number;
 mod plan;
 mod read;
+mod response;
 mod scan;
 mod text;
 mod write;
@@ -27,4 +28,5 @@ pub use fuzz::fuzz_json;
 /// The bounds of [`read`] are those of the wire's check.
 pub use otlp::Limits;
 pub use read::read;
+pub use response::read_response;
 pub use write::{write, write_parts};

@@ -5,6 +5,8 @@ use std::sync::LazyLock;
 use otlp::schema::{self, Field, Kind, Label, Message};
 use otlp::wire::WireType;
 
+use crate::response::RESPONSE;
+
 /// Longest opening of the schema, rounded up. A fixed size lets the writer copy it with a few moves where a
 /// copy of unknown length would be a call.
 pub(crate) const OPENING: usize = 32;
@@ -73,10 +75,10 @@ pub(crate) struct Entry {
 pub(crate) struct PlanId(usize);
 
 static KNOWN: LazyLock<Plans> =
-    LazyLock::new(|| Plans::compile(&[&schema::TRACES, &schema::METRICS, &schema::LOGS]));
+    LazyLock::new(|| Plans::compile(&[&schema::TRACES, &schema::METRICS, &schema::LOGS, &RESPONSE]));
 
-/// Runs `work` with the plan of `message`. A message that cannot be reached from OTLP's three requests is
-/// prepared for this one call.
+/// Runs `work` with the plan of `message`. A message that cannot be reached from OTLP's requests and responses
+/// is prepared for this one call.
 pub(crate) fn with_plan<T>(message: &'static Message, work: impl FnOnce(&Plans, &Plan) -> T) -> T {
     if let Some(plan) = KNOWN.find(message) {
         return work(&KNOWN, plan);
@@ -253,10 +255,8 @@ mod tests {
             for field in &plan.fields {
                 assert!(field.opening_len <= OPENING, "{} is too long", field.json);
                 assert!((field.number as usize) < DIRECT);
-                assert_eq!(
-                    plan.by_number(field.number).map(|index| plan.fields[index].number),
-                    Some(field.number)
-                );
+                let found = plan.by_number(field.number).map(|index| plan.fields[index].number);
+                assert_eq!(found, Some(field.number));
             }
         }
     }
