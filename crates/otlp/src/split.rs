@@ -6,11 +6,13 @@
 //! written again on both sides: with the resource, the scope, the schema URLs, a metric's name, unit and
 //! temporality, and every unknown field, but each with its own share of the items.
 
+use std::ops::Range;
+
 use bytes::Bytes;
 
 use crate::Signal;
 use crate::shape::{Shape, count_in};
-use crate::wire::{Field, Fields, len_field_len, write_len_field};
+use crate::wire::{Field, Fields, WireType, len_field_len, write_tag, write_varint};
 
 /// One of the batches that a batch has been cut into.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -60,7 +62,14 @@ pub fn compact(slice: Bytes, backing_len: usize) -> Bytes {
 }
 
 fn cut(signal: Signal, parts: &[Bytes], limit: Limit) -> Vec<Piece> {
-    let mut cutter = Cutter { signal, limit, open: Vec::new(), piece: Piece::default(), pieces: Vec::new() };
+    let mut cutter = Cutter {
+        signal,
+        limit,
+        part: Bytes::new(),
+        open: Vec::new(),
+        piece: Piece::default(),
+        pieces: Vec::new(),
+    };
     for part in parts {
         cutter.part(part);
     }
@@ -79,25 +88,82 @@ enum Limit {
     Bytes(usize),
 }
 
+/// Bytes to be written: ranges of the part and, between them, new tags and lengths.
+#[derive(Clone, Default)]
+struct Rope {
+    segments: Vec<Segment>,
+    len: usize,
+}
+
+#[derive(Clone)]
+enum Segment {
+    Source(Range<usize>),
+    New(Vec<u8>),
+}
+
+impl Rope {
+    fn push_source(&mut self, range: Range<usize>) {
+        self.len += range.len();
+        match self.segments.last_mut() {
+            Some(Segment::Source(last)) if last.end == range.start => last.end = range.end,
+            _ => self.segments.push(Segment::Source(range)),
+        }
+    }
+
+    fn push_new(&mut self, bytes: Vec<u8>) {
+        self.len += bytes.len();
+        self.segments.push(Segment::New(bytes));
+    }
+
+    fn append(&mut self, mut other: Self) {
+        self.len += other.len;
+        self.segments.append(&mut other.segments);
+    }
+
+    fn write(self, part: &Bytes) -> Bytes {
+        let mut out = Vec::with_capacity(self.len);
+        for segment in &self.segments {
+            match segment {
+                Segment::Source(range) => out.extend_from_slice(part.get(range.clone()).unwrap_or_default()),
+                Segment::New(bytes) => out.extend_from_slice(bytes),
+            }
+        }
+        out.into()
+    }
+}
+
 /// A message that is being shared out over pieces.
 struct Open {
     /// Its field number in the message around it.
     number: u32,
     /// The fields that every share repeats.
-    shared: Vec<u8>,
+    shared: Rope,
     /// The children in the current piece's share.
-    children: Vec<u8>,
+    children: Rope,
 }
 
 impl Open {
-    fn len(&self) -> usize {
-        self.shared.len() + self.children.len()
+    /// Ends the current share: what it has as a field, nothing if it has no children.
+    fn take_share(&mut self) -> Rope {
+        let mut share = Rope::default();
+        let children = std::mem::take(&mut self.children);
+        if children.len > 0 {
+            let mut header = Vec::new();
+            write_tag(&mut header, self.number, WireType::Len);
+            write_varint(&mut header, (self.shared.len + children.len) as u64);
+            share.push_new(header);
+            share.append(self.shared.clone());
+            share.append(children);
+        }
+        share
     }
 }
 
 struct Cutter {
     signal: Signal,
     limit: Limit,
+    /// The part that is being cut; the open messages are all in it.
+    part: Bytes,
     /// The messages around the current position, outermost first.
     open: Vec<Open>,
     piece: Piece,
@@ -107,15 +173,13 @@ struct Cutter {
 impl Cutter {
     /// Adds a whole part, or else its fields one by one. Runs of whole fields stay slices of the part.
     fn part(&mut self, part: &Bytes) {
-        if part.is_empty() {
-            return;
-        }
         let items = count_in(self.signal, Shape::Request, part);
         self.make_room(items);
         if self.fits(part.len(), items) {
-            self.push_slice(part.clone(), items);
+            self.push(part.clone(), items);
             return;
         }
+        self.part = part.clone();
         let mut run = 0..0;
         let mut items_in_run = 0;
         for field in Fields::new(part) {
@@ -127,52 +191,52 @@ impl Cutter {
                 items_in_run += items;
                 continue;
             }
-            self.push_slice(part.slice(run), items_in_run);
+            self.push(part.slice(run), items_in_run);
             (run, items_in_run) = (field.end..field.end, 0);
             self.make_room(items);
             if self.fits(field.raw.len(), items) {
                 (run, items_in_run) = (field.range(), items);
                 continue;
             }
-            match (shape, field.bytes()) {
-                (Some(shape), Some(_)) if items > 0 => self.share_out(&field, shape, items),
+            match shape {
+                Some(shape) if items > 0 => self.share_out(&field, 0, shape, items),
                 _ => {
                     self.end_piece();
-                    self.push_slice(part.slice(field.range()), items);
+                    self.push(part.slice(field.range()), items);
                 }
             }
         }
-        self.push_slice(part.slice(run), items_in_run);
+        self.push(part.slice(run), items_in_run);
     }
 
-    /// Shares a message's children out over this piece and as many more as it takes.
-    fn share_out(&mut self, message: &Field<'_>, shape: Shape, items: usize) {
+    /// Shares a message's children out over this piece and as many more as it takes. `base` is where the message
+    /// around it begins in the part.
+    fn share_out(&mut self, message: &Field<'_>, base: usize, shape: Shape, items: usize) {
         let bytes = message.bytes().unwrap_or_default();
-        let child_shape = |number| shape.child(self.signal, number);
-        let mut shared = Vec::new();
-        for field in Fields::new(bytes).filter(|field| child_shape(field.number).is_none()) {
-            shared.extend_from_slice(field.raw);
+        let whole = base + message.start..base + message.end;
+        let base = base + message.payload().start;
+        let mut shared = Rope::default();
+        for field in Fields::new(bytes).filter(|field| shape.child(self.signal, field.number).is_none()) {
+            shared.push_source(base + field.start..base + field.end);
         }
-        self.open.push(Open { number: message.number, shared, children: Vec::new() });
+        self.open.push(Open { number: message.number, shared, children: Rope::default() });
         if !self.leaves_room() {
             self.open.pop();
             self.end_piece();
-            self.add(message.raw, items);
+            self.add(whole, items);
             return;
         }
         for field in Fields::new(bytes) {
-            let (Some(shape), Some(bytes)) = (shape.child(self.signal, field.number), field.bytes()) else {
-                continue;
-            };
-            let items = count_in(self.signal, shape, bytes);
+            let Some(shape) = shape.child(self.signal, field.number) else { continue };
+            let items = count_in(self.signal, shape, field.bytes().unwrap_or_default());
             self.make_room(items);
             if self.fits(field.raw.len(), items) {
-                self.add(field.raw, items);
+                self.add(base + field.start..base + field.end, items);
             } else if shape == Shape::Item || items == 0 {
                 self.end_piece();
-                self.add(field.raw, items);
+                self.add(base + field.start..base + field.end, items);
             } else {
-                self.share_out(&field, shape, items);
+                self.share_out(&field, base, shape, items);
             }
         }
         self.close();
@@ -182,7 +246,7 @@ impl Cutter {
     fn leaves_room(&self) -> bool {
         let Limit::Bytes(max) = self.limit else { return true };
         let open = self.open.iter().rev();
-        open.fold(0, |len, open| len_field_len(open.number, open.shared.len() + len)) <= max - max / 8
+        open.fold(0, |len, open| len_field_len(open.number, open.shared.len + len)) <= max - max / 8
     }
 
     /// Ends the piece when it has all the items that it may have, so that what follows can stay whole.
@@ -209,39 +273,39 @@ impl Cutter {
     /// How long the piece is with `len` more bytes in the innermost open message.
     fn len_with(&self, len: usize) -> usize {
         let open = self.open.iter().rev();
-        self.piece.bytes + open.fold(len, |len, open| len_field_len(open.number, open.len() + len))
+        let len =
+            open.fold(len, |len, open| len_field_len(open.number, open.shared.len + open.children.len + len));
+        self.piece.bytes + len
     }
 
-    /// Adds a field to the innermost open message, or to the request.
-    fn add(&mut self, raw: &[u8], items: usize) {
+    /// Adds a field of the part to the innermost open message, or to the request.
+    fn add(&mut self, field: Range<usize>, items: usize) {
         match self.open.last_mut() {
             Some(open) => {
-                open.children.extend_from_slice(raw);
+                open.children.push_source(field);
                 self.piece.items += items;
             }
-            None => self.push_slice(Bytes::copy_from_slice(raw), items),
+            None => self.push(self.part.slice(field), items),
         }
     }
 
     /// Ends the innermost open message: its share becomes a child of the message around it.
     fn close(&mut self) {
-        if let Some(mut open) = self.open.pop() {
-            let share = take_share(&mut open);
-            match self.open.last_mut() {
-                Some(outer) => outer.children.extend_from_slice(&share),
-                None => self.push_slice(share.into(), 0),
-            }
+        let Some(share) = self.open.pop().map(|mut open| open.take_share()) else { return };
+        match self.open.last_mut() {
+            Some(outer) => outer.children.append(share),
+            None => self.push(share.write(&self.part), 0),
         }
     }
 
     /// Ends the piece, if there is anything in it, and begins one with the same messages open.
     fn end_piece(&mut self) {
-        let mut inner = Vec::new();
+        let mut inner = Rope::default();
         for open in self.open.iter_mut().rev() {
-            open.children.append(&mut inner);
-            inner = take_share(open);
+            open.children.append(inner);
+            inner = open.take_share();
         }
-        self.push_slice(inner.into(), 0);
+        self.push(inner.write(&self.part), 0);
         if self.piece.bytes > 0 {
             let mut piece = std::mem::take(&mut self.piece);
             piece.oversize = matches!(self.limit, Limit::Bytes(max) if piece.bytes > max);
@@ -249,24 +313,11 @@ impl Cutter {
         }
     }
 
-    fn push_slice(&mut self, slice: Bytes, items: usize) {
-        if !slice.is_empty() {
-            self.piece.bytes += slice.len();
-            self.piece.parts.push(slice);
+    fn push(&mut self, encoded: Bytes, items: usize) {
+        if !encoded.is_empty() {
+            self.piece.bytes += encoded.len();
+            self.piece.parts.push(encoded);
             self.piece.items += items;
         }
     }
-}
-
-/// The open message as a field, with the children of this share; nothing if it has none.
-fn take_share(open: &mut Open) -> Vec<u8> {
-    if open.children.is_empty() {
-        return Vec::new();
-    }
-    let mut payload = Vec::with_capacity(open.len());
-    payload.extend_from_slice(&open.shared);
-    payload.append(&mut open.children);
-    let mut field = Vec::with_capacity(len_field_len(open.number, payload.len()));
-    write_len_field(&mut field, open.number, &payload);
-    field
 }
