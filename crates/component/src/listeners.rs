@@ -33,7 +33,8 @@ impl Listeners {
         bind: impl FnOnce() -> Result<T, E>,
     ) -> Result<T, E> {
         let mut sockets = self.sockets.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(kept) = sockets.get_mut(key)
+        // Opened twice by one configuration is a conflict, which binding again will report.
+        if let Some(kept) = sockets.get_mut(key).filter(|kept| kept.generation != self.generation)
             && let Some(socket) = kept.socket.downcast_ref::<T>()
         {
             kept.generation = self.generation;

@@ -120,6 +120,7 @@ impl Engine {
             Err(error) => {
                 if let Some(former) = former {
                     tracing::warn!("starting the former configuration again");
+                    self.services.listeners = self.services.listeners.next_generation();
                     let wired = self.wire(&former)?;
                     self.start(former, wired, BTreeMap::new()).await?;
                 }

@@ -1,0 +1,134 @@
+//! Sockets and connections: one server for each protocol, until it is told to drain.
+
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::time::Duration;
+
+use component::{BoxError, Ended, RunCx};
+use net::dial::Proto;
+use net::listen::{Bound, Settings as ListenSettings};
+use net::reserve::Reserve;
+use net::shutdown::{Signal, Trigger};
+use net::tls::{ServerSettings, ServerTls};
+use net::{Peer, Stream};
+
+use crate::grpc::Grpc;
+use crate::http::Http;
+use crate::intake::Memory;
+
+/// A bound server, ready to accept.
+pub(crate) struct Server {
+    bound: Bound,
+    listen: ListenSettings,
+    tls: Option<Arc<ServerTls>>,
+    connect: Connect,
+    cx: RunCx,
+}
+
+/// Serves one connection.
+type Connect = Arc<dyn Fn(Stream, Peer, Signal) -> Pin<Box<dyn Future<Output = ()> + Send>> + Send + Sync>;
+
+/// A server of OTLP over gRPC.
+pub(crate) fn grpc(
+    config: &net::grpc::server::Config,
+    service: Grpc,
+    cx: &RunCx,
+) -> Result<Server, BoxError> {
+    let (service, settings) = (Arc::new(service), Arc::new(config.settings()));
+    let memory: Arc<dyn Reserve> = Arc::new(Memory(Arc::clone(&cx.budget)));
+    let connect: Connect = Arc::new(move |stream, peer, signal| {
+        let (service, memory) = (Arc::clone(&service), Arc::clone(&memory));
+        let serving =
+            net::grpc::server::serve_connection(stream, peer, service, &settings, memory, signal);
+        Box::pin(async move { note_end(peer, &serving.await) })
+    });
+    let tls = tls(config.tls.get(), &[Proto::Http2], config.handshake_timeout)?;
+    bind(&config.listen, tls, connect, cx, "Starting GRPC server")
+}
+
+/// A server of OTLP over HTTP.
+pub(crate) fn http(
+    config: &net::http::server::Config,
+    service: Http,
+    cx: &RunCx,
+) -> Result<Server, BoxError> {
+    let (service, settings) = (Arc::new(service), Arc::new(config.settings()));
+    let memory: Arc<dyn Reserve> = Arc::new(Memory(Arc::clone(&cx.budget)));
+    let connect: Connect = Arc::new(move |stream, peer, signal| {
+        let (service, memory) = (Arc::clone(&service), Arc::clone(&memory));
+        let serving =
+            net::http::server::serve_connection(stream, peer, service, &settings, memory, signal);
+        Box::pin(async move { note_end(peer, &serving.await) })
+    });
+    let tls = tls(config.tls.get(), &[Proto::Http2, Proto::Http1], config.handshake_timeout)?;
+    bind(&config.listen, tls, connect, cx, "Starting HTTP server")
+}
+
+/// Serves until drained: accepts no more, lets every request in flight be answered, ends every connection.
+pub(crate) async fn all(server: Option<Server>) -> Ended {
+    let Some(server) = server else { return Ok(()) };
+    let trigger = Trigger::default();
+    let draining = server.cx.draining.clone();
+    tokio::select! {
+        () = draining.cancelled() => {}
+        ended = server.accept(&trigger) => return ended,
+    }
+    trigger.drain();
+    tokio::select! {
+        () = trigger.finished() => {}
+        () = server.cx.stopping.cancelled() => {
+            trigger.stop();
+            trigger.finished().await;
+        }
+    }
+    Ok(())
+}
+
+impl Server {
+    async fn accept(&self, trigger: &Trigger) -> Ended {
+        let listener = self.bound.listen(&self.listen)?;
+        loop {
+            let (stream, peer) = listener.accept().await;
+            let (connect, signal, tls) = (Arc::clone(&self.connect), trigger.signal(), self.tls.clone());
+            self.cx.workers.spawn(&self.cx.name, async move {
+                match tls {
+                    None => connect(stream, peer, signal).await,
+                    Some(tls) => match tls.accept(stream).await {
+                        Ok(stream) => connect(stream, peer, signal).await,
+                        Err(error) => tracing::warn!(%peer, %error, "TLS handshake failed"),
+                    },
+                }
+            });
+        }
+    }
+}
+
+fn tls(
+    settings: Option<&ServerSettings>,
+    protocols: &[Proto],
+    handshake_timeout: Duration,
+) -> Result<Option<Arc<ServerTls>>, BoxError> {
+    let Some(settings) = settings else { return Ok(None) };
+    let tls = ServerTls::new(settings, protocols, handshake_timeout);
+    Ok(Some(Arc::new(tls.map_err(|error| format!("failed to load TLS config: {error}"))?)))
+}
+
+/// Binds the socket, or takes the one that the process has bound already.
+fn bind(
+    settings: &ListenSettings,
+    tls: Option<Arc<ServerTls>>,
+    connect: Connect,
+    cx: &RunCx,
+    message: &'static str,
+) -> Result<Server, BoxError> {
+    let key = format!("{} {}", settings.transport, settings.endpoint);
+    let bound = cx.listeners.open(&key, || Bound::bind(settings))?;
+    let endpoint = bound.local_addr().map_or_else(|| settings.endpoint.clone(), |address| address.to_string());
+    tracing::info!(otelcol.component.id = %cx.node.id, otelcol.component.kind = "receiver", endpoint, "{message}");
+    Ok(Server { bound, listen: settings.clone(), tls, connect, cx: cx.clone() })
+}
+
+fn note_end(peer: Peer, end: &net::grpc::server::End) {
+    tracing::debug!(%peer, ?end, "connection ended");
+}
