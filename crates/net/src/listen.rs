@@ -111,7 +111,7 @@ impl fmt::Display for Transport {
 
 /// Why a socket could not be bound; worded as the Collector words it.
 #[derive(Debug, thiserror::Error)]
-#[error("listen {transport} {endpoint}: {source}")]
+#[error("listen {transport} {endpoint}: {}", worded(source))]
 pub struct BindError {
     transport: Transport,
     endpoint: String,
@@ -263,6 +263,16 @@ enum Accepted {
 fn is_of_one_connection(error: &io::Error) -> bool {
     use io::ErrorKind::{ConnectionAborted, ConnectionRefused, ConnectionReset, Interrupted};
     matches!(error.kind(), ConnectionAborted | ConnectionRefused | ConnectionReset | Interrupted)
+}
+
+/// What operators look for after a failed start, in the words they know.
+fn worded(error: &io::Error) -> String {
+    match error.kind() {
+        io::ErrorKind::AddrInUse => "bind: address already in use".to_owned(),
+        io::ErrorKind::AddrNotAvailable => "bind: cannot assign requested address".to_owned(),
+        io::ErrorKind::PermissionDenied => "bind: permission denied".to_owned(),
+        _ => error.to_string(),
+    }
 }
 
 fn bind_tcp(settings: &Settings) -> io::Result<BoundSocket> {

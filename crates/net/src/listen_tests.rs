@@ -10,7 +10,7 @@ fn a_taken_port_is_an_error_that_reads_like_the_collectors() {
     let endpoint = taken.local_addr().unwrap().to_string();
     let error = Bound::bind(&Settings { endpoint: endpoint.clone(), ..Settings::default() }).unwrap_err();
     let text = error.to_string();
-    assert!(text.starts_with(&format!("listen tcp {endpoint}: bind: address already in use")), "{text}");
+    assert_eq!(text, format!("listen tcp {endpoint}: bind: address already in use"));
 }
 
 #[test]
@@ -53,10 +53,10 @@ fn connections_over_the_limit_wait() {
         let bound = Bound::bind(&settings).unwrap();
         let listener = bound.listen(&settings).unwrap();
         let address = bound.local_addr().unwrap();
-        let (_first, _second) = tokio::join!(
-            async { tokio::net::TcpStream::connect(address).await.unwrap() },
-            async { tokio::net::TcpStream::connect(address).await.unwrap() }
-        );
+        let (_first, _second) =
+            tokio::join!(async { tokio::net::TcpStream::connect(address).await.unwrap() }, async {
+                tokio::net::TcpStream::connect(address).await.unwrap()
+            });
         let (accepted, _) = listener.accept().await;
         assert_eq!(listener.open_connections(), 1);
         let mut next = std::pin::pin!(listener.accept());
@@ -83,6 +83,8 @@ fn unix_sockets_have_their_mode_and_leave_no_file() {
         assert_eq!(std::fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
         assert!(Bound::bind(&settings).is_err(), "a socket in use was taken away");
         let listener = bound.listen(&settings).unwrap();
+        // The attempt to bind has knocked to see whether somebody is there.
+        drop(listener.accept().await);
         let mut client = tokio::net::UnixStream::connect(&path).await.unwrap();
         let (mut stream, peer) = listener.accept().await;
         assert_eq!(peer, Peer::Unix);

@@ -1,5 +1,5 @@
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use ::config::Secret;
@@ -20,6 +20,9 @@ use crate::proxy::Environment;
 use crate::testing::{ConnectProxy, TestServer, run};
 use crate::tls::{self, ServerTls};
 
+/// Requests to `/held` that have come.
+static HELD: AtomicUsize = AtomicUsize::new(0);
+
 /// Answers with what it was sent.
 struct Echo;
 
@@ -33,6 +36,10 @@ impl Service for Echo {
             "/long" => *response.body_mut() = Bytes::from(vec![b'x'; 200_000]),
             "/busy" => *response.status_mut() = StatusCode::SERVICE_UNAVAILABLE,
             "/never" => std::future::pending::<()>().await,
+            "/held" => {
+                HELD.fetch_add(1, Ordering::SeqCst);
+                std::future::pending::<()>().await;
+            }
             _ => {}
         }
         response
@@ -78,7 +85,8 @@ async fn raw(server: &TestServer, request: &[u8]) -> String {
 }
 
 fn post(headers: &str, body: &[u8]) -> Vec<u8> {
-    let mut request = format!("POST / HTTP/1.1\r\nHost: x\r\nContent-Length: {}\r\n{headers}\r\n", body.len()).into_bytes();
+    let mut request =
+        format!("POST / HTTP/1.1\r\nHost: x\r\nContent-Length: {}\r\n{headers}\r\n", body.len()).into_bytes();
     request.extend_from_slice(body);
     request
 }
@@ -243,7 +251,10 @@ fn response_headers_and_cors_are_added() {
             assert!(allowed.contains(header), "{allowed}");
         }
         let foreign = raw(&server, &post("Origin: https://evil.org\r\n", b"")).await;
-        assert!(foreign.starts_with("HTTP/1.1 200") && !foreign.contains("access-control-allow"), "{foreign}");
+        assert!(
+            foreign.starts_with("HTTP/1.1 200") && !foreign.contains("access-control-allow"),
+            "{foreign}"
+        );
         let preflight =
             b"OPTIONS / HTTP/1.1\r\nHost: x\r\nOrigin: https://a.example.com\r\nAccess-Control-Request-Method: POST\r\n\r\n";
         let preflight = raw(&server, preflight).await;
@@ -270,14 +281,29 @@ fn silent_and_slow_clients_are_given_up() {
         let hasty = Settings { handshake_timeout: short, ..Settings::default() };
         check_silent(hasty.clone(), b"").await;
         check_silent(hasty, b"POST / HTTP/1.1\r\nHost:").await;
-        let headers = Settings { read_header_timeout: short, ..Settings::default() };
-        check_silent(headers, b"GET / HTTP/1.1\r\nHost: x\r\n\r\nGET / HT").await;
+        let server = serve(Settings { read_header_timeout: short, ..Settings::default() });
+        let mut stream = TcpStream::connect(server.address).await.unwrap();
+        stream.write_all(&post("", b"first")).await.unwrap();
+        let mut answer = Vec::new();
+        while !answer.ends_with(b"first") {
+            answer.push(stream.read_u8().await.unwrap());
+        }
+        stream.write_all(b"GET / HT").await.unwrap();
+        stream.read_to_end(&mut answer).await.ok();
         let idle = Settings { idle_timeout: short, ..Settings::default() };
         check_silent(idle, b"GET / HTTP/1.1\r\nHost: x\r\n\r\n").await;
         let body = Settings { body_timeout: short, ..Settings::default() };
-        check_silent(body, b"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 10\r\nConnection: close\r\n\r\nhalf").await;
+        check_silent(
+            body,
+            b"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 10\r\nConnection: close\r\n\r\nhalf",
+        )
+        .await;
         let whole = Settings { read_timeout: short, ..Settings::default() };
-        check_silent(whole, b"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 10\r\nConnection: close\r\n\r\nhalf").await;
+        check_silent(
+            whole,
+            b"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 10\r\nConnection: close\r\n\r\nhalf",
+        )
+        .await;
     });
 }
 
@@ -303,7 +329,10 @@ fn draining_lets_requests_finish_and_stopping_does_not() {
         let mut some = [0; 8];
         idle.read_exact(&mut some).await.unwrap();
         let mut busy = TcpStream::connect(server.address).await.unwrap();
-        busy.write_all(b"GET /never HTTP/1.1\r\nHost: x\r\n\r\n").await.unwrap();
+        busy.write_all(b"GET /held HTTP/1.1\r\nHost: x\r\n\r\n").await.unwrap();
+        while HELD.load(Ordering::SeqCst) == 0 {
+            tokio::task::yield_now().await;
+        }
         server.trigger.drain();
         let mut rest = Vec::new();
         idle.read_to_end(&mut rest).await.unwrap();
@@ -353,7 +382,8 @@ fn tls_agrees_on_a_version_and_proxies_are_passed() {
     run(async {
         let ours = tls::tests::Authority::new();
         let protocols = [Proto::Http2, Proto::Http1];
-        let tls = ServerTls::new(&ours.server("gateway.invalid"), &protocols, Duration::from_secs(10)).unwrap();
+        let tls =
+            ServerTls::new(&ours.server("gateway.invalid"), &protocols, Duration::from_secs(10)).unwrap();
         let (tls, settings) = (Arc::new(tls), Arc::new(Settings::default()));
         let server = TestServer::start(usize::MAX, move |stream, peer, memory, signal| {
             let (tls, settings) = (Arc::clone(&tls), Arc::clone(&settings));
@@ -376,7 +406,10 @@ fn tls_agrees_on_a_version_and_proxies_are_passed() {
             for _ in 0..3 {
                 let parts = [Bytes::from_static(b"through")];
                 let answer = client.post(&url, &HeaderMap::new(), &parts).await.unwrap();
-                assert_eq!((answer.body.as_ref(), &answer.headers["x-version"]), (b"through".as_slice(), &version.parse().unwrap()));
+                assert_eq!(
+                    (answer.body.as_ref(), &answer.headers["x-version"]),
+                    (b"through".as_slice(), &version.parse().unwrap())
+                );
             }
         }
         // One connection for each client.
