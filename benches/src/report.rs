@@ -82,8 +82,11 @@ pub(crate) fn say_summary(runs: &[Measured], subjects: &[String], loads: &[Strin
             let middle =
                 |value: &dyn Fn(&Measured) -> f64| median(mine.iter().map(|run| value(run)).collect());
             let ratio = reference.map(|reference| {
-                let pairs = mine.iter().zip(of(reference)).map(|(run, other)| run.cpu / other.cpu);
-                median(pairs.collect())
+                let pairs: Vec<f64> =
+                    mine.iter().zip(of(reference)).map(|(run, other)| run.cpu / other.cpu).collect();
+                let least = pairs.iter().copied().fold(f64::INFINITY, f64::min);
+                let most = pairs.iter().copied().fold(0.0, f64::max);
+                format!("{:.2} ({least:.2}–{most:.2})", median(pairs))
             });
             say(&format!(
                 "| {load} | {subject} | {:.3} | {:.0} % | {:.0} | {:.2} | {:.2} | {:.1} | {:.1} | {:.0} | {} |",
@@ -95,12 +98,14 @@ pub(crate) fn say_summary(runs: &[Measured], subjects: &[String], loads: &[Strin
                 middle(&|run| run.idle.now as f64 / f64::from(1 << 20)),
                 middle(&|run| run.after.peak as f64 / f64::from(1 << 20)),
                 middle(&|run| run.first_accepted.as_secs_f64() * 1e3),
-                ratio.map_or("".into(), |ratio| format!("{ratio:.2}")),
+                ratio.unwrap_or_default(),
             ));
         }
     }
     if let Some(reference) = reference {
-        say(&format!("\nratio: CPU per span to that of {reference}, median of the rounds' own ratios"));
+        say(&format!(
+            "\nratio: CPU per span to that of {reference}, median and range of the rounds' own ratios"
+        ));
     }
 }
 
