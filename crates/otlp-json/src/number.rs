@@ -3,6 +3,30 @@
 use crate::error::Reason;
 use crate::scan::number_len;
 
+/// A number as it goes on the wire.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Scalar {
+    Varint(u64),
+    Fixed32(u32),
+    Fixed64(u64),
+}
+
+impl Scalar {
+    /// Negative numbers, of 32 bits too, take all ten bytes.
+    pub(crate) fn varint(value: i64) -> Self {
+        Self::Varint(value.cast_unsigned())
+    }
+
+    pub(crate) fn zigzag(value: i64) -> Self {
+        Self::Varint((value << 1 ^ value >> 63).cast_unsigned())
+    }
+
+    /// Whether all bits are zero. Minus zero is kept: it is not the default.
+    pub(crate) fn is_zero(self) -> bool {
+        matches!(self, Self::Varint(0) | Self::Fixed32(0) | Self::Fixed64(0))
+    }
+}
+
 /// An integer of any kind of protobuf: sign and magnitude.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Integer {

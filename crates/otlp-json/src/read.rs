@@ -8,7 +8,7 @@ use otlp::wire::WireType;
 
 use crate::builder::Builder;
 use crate::error::{Fault, JsonError, Reason, excerpt};
-use crate::number::{Integer, double, integer};
+use crate::number::{Integer, Scalar, double, integer};
 use crate::plan::{Entry, Plan, Plans, with_plan};
 use crate::scan::{Quoted, Scanner, unescape};
 
@@ -286,14 +286,14 @@ impl Reader<'_> {
             Kind::Bool => return Ok(Scalar::Varint(u64::from(self.text.boolean()?))),
             Kind::Enum(values) => return self.enumeration(values),
             Kind::Double => self.double()?.map(|value| Scalar::Fixed64(value.to_bits())),
-            Kind::Int32 => self.signed(i32::MIN.into(), i32::MAX.into(), "int32")?.map(varint),
-            Kind::Sint32 => self.signed(i32::MIN.into(), i32::MAX.into(), "sint32")?.map(zigzag),
+            Kind::Int32 => self.signed(i32::MIN.into(), i32::MAX.into(), "int32")?.map(Scalar::varint),
+            Kind::Sint32 => self.signed(i32::MIN.into(), i32::MAX.into(), "sint32")?.map(Scalar::zigzag),
             Kind::Sfixed32 => {
                 let value = self.signed(i32::MIN.into(), i32::MAX.into(), "sfixed32")?;
                 value.map(|value| Scalar::Fixed32(value.cast_unsigned() as u32))
             }
-            Kind::Int64 => self.signed(i64::MIN, i64::MAX, "int64")?.map(varint),
-            Kind::Sint64 => self.signed(i64::MIN, i64::MAX, "sint64")?.map(zigzag),
+            Kind::Int64 => self.signed(i64::MIN, i64::MAX, "int64")?.map(Scalar::varint),
+            Kind::Sint64 => self.signed(i64::MIN, i64::MAX, "sint64")?.map(Scalar::zigzag),
             Kind::Sfixed64 => self
                 .signed(i64::MIN, i64::MAX, "sfixed64")?
                 .map(|value| Scalar::Fixed64(value.cast_unsigned())),
@@ -351,12 +351,12 @@ impl Reader<'_> {
             let start = self.text.position();
             let number = integer(self.text.number("a number or a name")?, "an enum");
             let number = number.and_then(|number| number.signed(i32::MIN.into(), i32::MAX.into(), "an enum"));
-            return number.map(varint).map_err(|reason| Fault::new(reason, start));
+            return number.map(Scalar::varint).map_err(|reason| Fault::new(reason, start));
         }
         let quoted = self.text.string("a name")?;
         let name = if quoted.is_escaped() { resolve(&mut self.scratch, quoted)? } else { quoted.raw };
         match values.values.iter().find(|(known, _)| known.as_bytes() == name) {
-            Some((_, number)) => Ok(varint(i64::from(*number))),
+            Some((_, number)) => Ok(Scalar::varint(i64::from(*number))),
             None => {
                 let reason = Reason::EnumName { of: values.name, name: excerpt(name) };
                 Err(Fault::new(reason, quoted.start))
@@ -372,30 +372,6 @@ impl Reader<'_> {
             Scalar::Fixed64(bits) => self.wire.raw(&bits.to_le_bytes()),
         }
     }
-}
-
-/// A number as it goes on the wire.
-#[derive(Clone, Copy, Debug)]
-enum Scalar {
-    Varint(u64),
-    Fixed32(u32),
-    Fixed64(u64),
-}
-
-impl Scalar {
-    /// Whether all bits are zero. Minus zero is kept: it is not the default.
-    fn is_zero(self) -> bool {
-        matches!(self, Self::Varint(0) | Self::Fixed32(0) | Self::Fixed64(0))
-    }
-}
-
-/// Negative numbers, of 32 bits too, take all ten bytes.
-fn varint(value: i64) -> Scalar {
-    Scalar::Varint(value.cast_unsigned())
-}
-
-fn zigzag(value: i64) -> Scalar {
-    Scalar::Varint((value << 1 ^ value >> 63).cast_unsigned())
 }
 
 /// The value of a hexadecimal digit, or 255.
