@@ -43,7 +43,7 @@ pub fn write(message: &'static Message, wire: &[u8], out: &mut Vec<u8>) {
     });
 }
 
-/// Appends the JSON form of one message whose encoding is split over several buffers, as [`write`] does. Each
+/// Appends the JSON form of one message whose encoding is split over several buffers, as [`write()`] does. Each
 /// part must be a whole number of the message's fields.
 pub fn write_parts(message: &'static Message, parts: &[Bytes], out: &mut Vec<u8>) {
     if let [wire] = parts {
