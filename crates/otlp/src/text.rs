@@ -81,7 +81,7 @@ const SHORT: usize = 64;
 /// Whether the bytes are UTF-8. Most strings are short ASCII: eight bytes at a time are enough for those.
 #[inline]
 pub(crate) fn is_utf8(bytes: &[u8]) -> bool {
-    if bytes.len() <= SHORT && is_short_ascii(bytes) {
+    if bytes.len() <= SHORT && is_ascii(bytes) {
         return true;
     }
     is_utf8_slow(bytes)
@@ -94,8 +94,9 @@ fn is_utf8_slow(bytes: &[u8]) -> bool {
 
 const HIGH: u64 = 0x8080_8080_8080_8080;
 
+/// Whether the bytes are ASCII; for short ones.
 #[inline]
-fn is_short_ascii(bytes: &[u8]) -> bool {
+pub(crate) fn is_ascii(bytes: &[u8]) -> bool {
     // The last word may overlap the one before: reading a byte twice does no harm and there is no tail loop.
     if let Some(last) = bytes.last_chunk::<8>() {
         let mut seen = u64::from_le_bytes(*last);

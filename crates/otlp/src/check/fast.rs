@@ -10,7 +10,7 @@ use std::sync::LazyLock;
 use super::{Checked, InvalidUtf8, Policy};
 use crate::Signal;
 use crate::schema::{ANY_VALUE, Field, KEY_VALUE, Kind, Label, Message};
-use crate::text::is_utf8;
+use crate::text::{is_ascii, is_utf8};
 use crate::wire::{WireType, read_len, read_tag, read_varint};
 
 /// `None` when something is wrong, or is not to be had under this policy.
@@ -254,13 +254,23 @@ impl<'p> Walk<'p> {
 
     #[inline]
     fn key_value(&mut self, bytes: &[u8], depth: u32) -> Option<()> {
-        // A short key, a short value, nothing else.
+        // A short key, a short string, nothing else.
         if let [0x0a, key_len @ 0..0x80, rest @ ..] = bytes
             && let Some((key, [0x12, value_len @ 0..0x80, value @ ..])) =
                 rest.split_at_checked(usize::from(*key_len))
             && usize::from(*value_len) == value.len()
-            && depth <= self.max_depth
+            && depth < self.max_depth
         {
+            // The tags and lengths between the two are below 0x80 as well: all of it can be looked at in one go.
+            if let [0x0a, text_len @ 0..0x80, text @ ..] = value
+                && usize::from(*text_len) == text.len()
+            {
+                if !is_ascii(bytes) {
+                    self.text(key);
+                    self.text(text);
+                }
+                return Some(());
+            }
             self.text(key);
             return self.any_value(value, depth + 1);
         }
