@@ -4,7 +4,6 @@
 //! only add wake-ups; and when the connection is dropped, nothing of it is left.
 
 use std::future::Future;
-use std::io::{self, IoSlice};
 use std::pin::{Pin, pin};
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -13,10 +12,8 @@ use std::time::Duration;
 
 use futures::StreamExt as _;
 use futures::stream::FuturesUnordered;
-use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
-use tokio::time::{Instant, Sleep};
+use tokio::time::Instant;
 
-use crate::Stream;
 use crate::shutdown::{Phase, Signal};
 
 /// How long a connection that was asked to close, and has nothing in flight, may take over it.
@@ -86,6 +83,11 @@ impl Activity {
         self.in_flight.fetch_add(1, Ordering::Relaxed);
         self.requests.fetch_add(1, Ordering::Relaxed);
         InFlight { activity: Arc::clone(self), is_http1 }
+    }
+
+    /// Counts bytes that came.
+    pub(crate) fn read(&self, count: usize) {
+        self.bytes_read.fetch_add(count as u64, Ordering::Relaxed);
     }
 }
 
@@ -331,78 +333,4 @@ impl Watch {
 
 fn after(since: Instant, limit: Duration) -> Option<Instant> {
     if limit.is_zero() { None } else { since.checked_add(limit) }
-}
-
-/// A stream that counts what it reads, and that fails when the peer takes nothing for too long.
-pub(crate) struct Metered {
-    stream: Stream,
-    activity: Arc<Activity>,
-    /// Zero is no limit.
-    write_timeout: Duration,
-    stalled: Option<Pin<Box<Sleep>>>,
-}
-
-impl Metered {
-    pub(crate) fn new(stream: Stream, activity: Arc<Activity>, write_timeout: Duration) -> Self {
-        Self { stream, activity, write_timeout, stalled: None }
-    }
-
-    /// Passes a write's result on, unless it has been waited for too long.
-    fn written(&mut self, cx: &mut Context<'_>, result: Poll<io::Result<usize>>) -> Poll<io::Result<usize>> {
-        if result.is_ready() || self.write_timeout.is_zero() {
-            self.stalled = None;
-            return result;
-        }
-        let timeout = self.write_timeout;
-        let stalled = self.stalled.get_or_insert_with(|| Box::pin(tokio::time::sleep(timeout)));
-        match stalled.as_mut().poll(cx) {
-            Poll::Ready(()) => Poll::Ready(Err(io::Error::new(
-                io::ErrorKind::TimedOut,
-                "peer took nothing for the write timeout",
-            ))),
-            Poll::Pending => Poll::Pending,
-        }
-    }
-}
-
-impl AsyncRead for Metered {
-    fn poll_read(
-        mut self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-        buf: &mut ReadBuf<'_>,
-    ) -> Poll<io::Result<()>> {
-        let before = buf.filled().len();
-        let result = Pin::new(&mut self.stream).poll_read(cx, buf);
-        let count = buf.filled().len().saturating_sub(before);
-        self.activity.bytes_read.fetch_add(count as u64, Ordering::Relaxed);
-        result
-    }
-}
-
-impl AsyncWrite for Metered {
-    fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
-        let result = Pin::new(&mut self.stream).poll_write(cx, buf);
-        self.written(cx, result)
-    }
-
-    fn poll_write_vectored(
-        mut self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-        bufs: &[IoSlice<'_>],
-    ) -> Poll<io::Result<usize>> {
-        let result = Pin::new(&mut self.stream).poll_write_vectored(cx, bufs);
-        self.written(cx, result)
-    }
-
-    fn is_write_vectored(&self) -> bool {
-        self.stream.is_write_vectored()
-    }
-
-    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.stream).poll_flush(cx)
-    }
-
-    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.stream).poll_shutdown(cx)
-    }
 }

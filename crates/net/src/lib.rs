@@ -24,7 +24,10 @@ pub mod status;
 pub mod tls;
 
 mod body;
+#[cfg(test)]
+mod config_tests;
 mod drive;
+mod metered;
 mod stream;
 #[cfg(test)]
 mod testing;

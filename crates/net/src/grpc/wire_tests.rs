@@ -170,7 +170,8 @@ fn encodings_are_known_or_named() {
         let mut sender = connect(&server).await;
         let headers = |encoding| [GRPC[0], ("grpc-encoding", encoding)];
         let zipped = framed(1, &compress(Encoding::Gzip, 0, &[Bytes::from_static(b"text")]).unwrap());
-        let (_, answer, _) = exchange(&mut sender, call(&headers("gzip")), &[zipped.clone()]).await;
+        let (_, answer, _) =
+            exchange(&mut sender, call(&headers("gzip")), std::slice::from_ref(&zipped)).await;
         assert_eq!(answer, "text");
         // The flag decides, message by message.
         let (_, answer, _) = exchange(&mut sender, call(&headers("gzip")), &[framed(0, b"plain")]).await;

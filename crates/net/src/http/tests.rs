@@ -45,15 +45,12 @@ impl Service for Echo {
         response
     }
 
-    fn admit(&self, head: &Parts, _: Peer) -> Result<(), Response> {
-        match head.uri.path() {
-            "/forbidden" => {
-                let mut response = Response::new(Bytes::from_static(b"no"));
-                *response.status_mut() = StatusCode::FORBIDDEN;
-                Err(response)
-            }
-            _ => Ok(()),
-        }
+    fn turn_away(&self, head: &Parts, _: Peer) -> Option<Response> {
+        (head.uri.path() == "/forbidden").then(|| {
+            let mut response = Response::new(Bytes::from_static(b"no"));
+            *response.status_mut() = StatusCode::FORBIDDEN;
+            response
+        })
     }
 
     fn refuse(&self, _: &Parts, error: &BodyError) -> Response {

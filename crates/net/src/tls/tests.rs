@@ -239,7 +239,8 @@ fn grpc_calls_go_through_tls() {
         let client = crate::grpc::client::Client::new(settings, &Default::default()).unwrap();
         let path = PathAndQuery::from_static("/a/b");
         let message = Bytes::from(vec![5; 300_000]);
-        let answer = client.unary(&path, &HeaderMap::new(), &[message.clone()], None).await.unwrap();
+        let answer =
+            client.unary(&path, &HeaderMap::new(), std::slice::from_ref(&message), None).await.unwrap();
         assert!(answer.message == message);
     });
 }

@@ -81,7 +81,7 @@ enum Event {
     Resolved(io::Result<Vec<Address>>),
     /// The timer set after the resolution of that number.
     ResolveAgain(u64),
-    Connected(u64, io::Result<Opened>),
+    Connected(u64, io::Result<Box<Opened>>),
     Closed(u64, Option<hyper::Error>),
     Retry(u64),
 }
@@ -238,7 +238,7 @@ impl Manager {
         self.tasks.spawn(async move { Event::Connected(id, open_any(&shared, &addresses).await) });
     }
 
-    fn connected(&mut self, id: u64, result: io::Result<Opened>) {
+    fn connected(&mut self, id: u64, result: io::Result<Box<Opened>>) {
         let Some(place) = self.places.get_mut(&id) else { return };
         match result {
             Ok(opened) => {
@@ -300,7 +300,7 @@ impl Manager {
     }
 }
 
-async fn open_any(shared: &Shared, addresses: &[Address]) -> io::Result<Opened> {
+async fn open_any(shared: &Shared, addresses: &[Address]) -> io::Result<Box<Opened>> {
     let mut last = io::Error::new(io::ErrorKind::NotFound, "no addresses");
     for address in addresses {
         match tokio::time::timeout(shared.settings.connect_timeout, open(shared, address)).await {
@@ -312,7 +312,7 @@ async fn open_any(shared: &Shared, addresses: &[Address]) -> io::Result<Opened> 
     Err(last)
 }
 
-async fn open(shared: &Shared, address: &Address) -> io::Result<Opened> {
+async fn open(shared: &Shared, address: &Address) -> io::Result<Box<Opened>> {
     let host = shared.endpoint.target.host();
     let stream = dial::connect(address, host, shared.proxy.as_ref(), shared.tls.as_ref()).await?;
     if stream.is_tls() && stream.alpn() != Some(dial::Proto::Http2.alpn()) {
@@ -333,7 +333,7 @@ async fn open(shared: &Shared, address: &Address) -> io::Result<Opened> {
             .keep_alive_while_idle(keepalive.permit_without_stream);
     }
     let (sender, driver) = builder.handshake(TokioIo::new(stream)).await.map_err(io::Error::other)?;
-    Ok(Opened { address: address.clone(), sender, driver, executor })
+    Ok(Box::new(Opened { address: address.clone(), sender, driver, executor }))
 }
 
 /// Runs a connection, and the tasks it wants run, until both have ended.

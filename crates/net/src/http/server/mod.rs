@@ -24,7 +24,8 @@ use tokio::time::Instant;
 use super::cors;
 use crate::body::{Gather, Pace, ReadError};
 use crate::compression::{DecompressError, Encoding, decompress, http_name_is_identity};
-use crate::drive::{self, Activity, Executor, InFlight, Limits, Metered};
+use crate::drive::{self, Activity, Executor, InFlight, Limits};
+use crate::metered::Metered;
 use crate::reserve::{Refusal, Reservation, Reserve};
 use crate::shutdown::Signal;
 use crate::status::retry_after;
@@ -48,10 +49,10 @@ pub trait Service: Send + Sync + 'static {
     fn call(&self, request: Request) -> impl Future<Output = Response> + Send;
 
     /// Looks at a request before its body is read: the place to refuse paths, methods, content types and unknown
-    /// clients.
-    fn admit(&self, head: &Parts, peer: Peer) -> Result<(), Response> {
+    /// clients. Without an answer here the request goes on.
+    fn turn_away(&self, head: &Parts, peer: Peer) -> Option<Response> {
         let _ = (head, peer);
-        Ok(())
+        None
     }
 
     /// The answer to a request whose body cannot be had; plain text unless the service words it.
@@ -270,7 +271,7 @@ impl<S: Service> Calls<S> {
             Ok(encoding) => encoding,
             Err(error) => return self.service.refuse(&head, &error),
         };
-        if let Err(response) = self.service.admit(&head, self.peer) {
+        if let Some(response) = self.service.turn_away(&head, self.peer) {
             return response;
         }
         let deadline = match self.settings.read_timeout {
