@@ -1,0 +1,206 @@
+//! How single values look. Go's `fmt` and the Collector's `pdata` decide; the rules are written down here.
+
+use std::collections::BTreeMap;
+use std::fmt::{self, Display, Write as _};
+
+use base64::Engine as _;
+use base64::prelude::BASE64_STANDARD;
+use otlp::view::{AnyValue, Attributes};
+
+/// Values nested deeper are shown as `null`.
+const MAX_DEPTH: usize = 64;
+const DAY: i64 = 86_400;
+
+/// A value as text, like `pcommon.Value.AsString`: lists and maps as JSON, bytes in base64.
+pub(crate) fn plain(value: &AnyValue<'_>) -> String {
+    match value {
+        AnyValue::Empty | AnyValue::StringIndex(_) => String::new(),
+        AnyValue::String(text) => text.to_str().into_owned(),
+        AnyValue::Bool(truth) => truth.to_string(),
+        AnyValue::Int(int) => int.to_string(),
+        AnyValue::Double(double) => json_number(*double),
+        AnyValue::Bytes(bytes) => BASE64_STANDARD.encode(bytes),
+        AnyValue::Array(_) | AnyValue::KvList(_) => {
+            let mut text = String::new();
+            push_json(&mut text, value, 0);
+            text
+        }
+    }
+}
+
+/// The same with its type in front: `Str(x)`.
+pub(crate) fn typed(value: &AnyValue<'_>) -> String {
+    let name = match value {
+        AnyValue::Empty | AnyValue::StringIndex(_) => "Empty",
+        AnyValue::String(_) => "Str",
+        AnyValue::Bool(_) => "Bool",
+        AnyValue::Int(_) => "Int",
+        AnyValue::Double(_) => "Double",
+        AnyValue::Array(_) => "Slice",
+        AnyValue::KvList(_) => "Map",
+        AnyValue::Bytes(_) => "Bytes",
+    };
+    format!("{name}({})", plain(value))
+}
+
+/// `k=v`, each, with `between` between them.
+pub(crate) fn pairs(attributes: Attributes<'_>, between: &str) -> String {
+    let pairs: Vec<String> =
+        attributes.map(|attribute| format!("{}={}", attribute.key(), plain(&attribute.value()))).collect();
+    pairs.join(between)
+}
+
+/// The keys of a map are sorted, the last of equal ones counts.
+fn push_json(out: &mut String, value: &AnyValue<'_>, depth: usize) {
+    match value {
+        _ if depth > MAX_DEPTH => out.push_str("null"),
+        AnyValue::Empty | AnyValue::StringIndex(_) => out.push_str("null"),
+        AnyValue::String(text) => push_quoted(out, &text.to_str()),
+        AnyValue::Bytes(bytes) => push_quoted(out, &BASE64_STANDARD.encode(bytes)),
+        AnyValue::Bool(_) | AnyValue::Int(_) | AnyValue::Double(_) => out.push_str(&plain(value)),
+        AnyValue::Array(values) => {
+            out.push('[');
+            for (index, value) in values.clone().enumerate() {
+                out.push_str(if index == 0 { "" } else { "," });
+                push_json(out, &value, depth + 1);
+            }
+            out.push(']');
+        }
+        AnyValue::KvList(list) => {
+            let sorted: BTreeMap<_, _> = list.clone().map(|entry| (entry.key(), entry.value())).collect();
+            out.push('{');
+            for (index, (key, value)) in sorted.iter().enumerate() {
+                out.push_str(if index == 0 { "" } else { "," });
+                push_quoted(out, &key.to_str());
+                out.push(':');
+                push_json(out, value, depth + 1);
+            }
+            out.push('}');
+        }
+    }
+}
+
+fn push_quoted(out: &mut String, text: &str) {
+    // Writing text as JSON can't fail.
+    out.push_str(&serde_json::to_string(text).unwrap_or_default());
+}
+
+/// A number as in JSON: an exponent below 1e-6 and from 1e21 on, without leading zeros.
+fn json_number(number: f64) -> String {
+    if !number.is_finite() {
+        return format!("json: unsupported value: {}", unusual(number));
+    }
+    let size = number.abs();
+    if size != 0.0 && !(1e-6..1e21).contains(&size) { scientific(number, 1) } else { number.to_string() }
+}
+
+/// A number as Go's `%v` shows it: an exponent below 1e-4 and from 1e21 on, of two digits at least.
+pub(crate) fn short(number: f64) -> String {
+    if !number.is_finite() {
+        return unusual(number).to_owned();
+    }
+    let size = number.abs();
+    if size != 0.0 && !(1e-4..1e21).contains(&size) { scientific(number, 2) } else { number.to_string() }
+}
+
+/// A number as Go's `%f` shows it.
+pub(crate) fn fixed(number: f64) -> String {
+    if number.is_finite() { format!("{number:.6}") } else { unusual(number).to_owned() }
+}
+
+fn unusual(number: f64) -> &'static str {
+    match (number.is_nan(), number > 0.0) {
+        (true, _) => "NaN",
+        (false, true) => "+Inf",
+        (false, false) => "-Inf",
+    }
+}
+
+fn scientific(number: f64, digits: usize) -> String {
+    let text = format!("{number:e}");
+    let Some((mantissa, exponent)) = text.split_once('e') else { return text };
+    let (sign, exponent) = match exponent.strip_prefix('-') {
+        Some(exponent) => ('-', exponent),
+        None => ('+', exponent),
+    };
+    format!("{mantissa}e{sign}{exponent:0>digits$}")
+}
+
+/// An id in hexadecimal; nothing if there is none.
+pub(crate) fn id(bytes: &[u8]) -> String {
+    let mut text = String::with_capacity(bytes.len() * 2);
+    if bytes.iter().any(|byte| *byte != 0) {
+        for byte in bytes {
+            // A string takes everything.
+            write!(text, "{byte:02x}").ok();
+        }
+    }
+    text
+}
+
+/// Nanoseconds since 1970 as Go shows a time: `2018-12-13 14:51:00.5 +0000 UTC`.
+pub(crate) struct Timestamp(pub(crate) u64);
+
+impl Display for Timestamp {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        // The Collector's times are signed: what is beyond 2262 lies before 1970.
+        let nanos = self.0.cast_signed();
+        let (seconds, fraction) = (nanos.div_euclid(1_000_000_000), nanos.rem_euclid(1_000_000_000));
+        let (year, month, day) = civil(seconds.div_euclid(DAY));
+        let rest = seconds.rem_euclid(DAY);
+        write!(f, "{year:04}-{month:02}-{day:02} {:02}:{:02}:{:02}", rest / 3600, rest / 60 % 60, rest % 60)?;
+        if fraction != 0 {
+            write!(f, ".{}", format!("{fraction:09}").trim_end_matches('0'))?;
+        }
+        f.write_str(" +0000 UTC")
+    }
+}
+
+/// Year, month and day of a day since 1970, in the Gregorian calendar (Howard Hinnant, `civil_from_days`).
+const fn civil(day: i64) -> (i64, i64, i64) {
+    let from_march_0000 = day + 719_468;
+    let (era, day) = (from_march_0000.div_euclid(146_097), from_march_0000.rem_euclid(146_097));
+    let year = (day - day / 1460 + day / 36_524 - day / 146_096) / 365;
+    let day = day - (365 * year + year / 4 - year / 100);
+    let month = (5 * day + 2) / 153;
+    let day = day - (153 * month + 2) / 5 + 1;
+    let (month, next) = if month < 10 { (month + 3, 0) } else { (month - 9, 1) };
+    (era * 400 + year + next, month, day)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_look_as_in_go() {
+        let check = |number: f64, json: &str, v: &str, f: &str| {
+            assert_eq!(
+                (json_number(number).as_str(), short(number).as_str(), fixed(number).as_str()),
+                (json, v, f)
+            );
+        };
+        check(0.0, "0", "0", "0.000000");
+        check(-1.5, "-1.5", "-1.5", "-1.500000");
+        check(3.0, "3", "3", "3.000000");
+        check(1e20, "100000000000000000000", "100000000000000000000", "100000000000000000000.000000");
+        check(1e21, "1e+21", "1e+21", "1000000000000000000000.000000");
+        check(0.000_1, "0.0001", "0.0001", "0.000100");
+        check(0.000_012_5, "0.0000125", "1.25e-05", "0.000013");
+        check(1e-7, "1e-7", "1e-07", "0.000000");
+        check(1e-12, "1e-12", "1e-12", "0.000000");
+        check(f64::NAN, "json: unsupported value: NaN", "NaN", "NaN");
+        check(f64::INFINITY, "json: unsupported value: +Inf", "+Inf", "+Inf");
+        check(f64::NEG_INFINITY, "json: unsupported value: -Inf", "-Inf", "-Inf");
+    }
+
+    #[test]
+    fn times_look_as_in_go() {
+        let check = |nanos: u64, expected: &str| assert_eq!(Timestamp(nanos).to_string(), expected);
+        check(0, "1970-01-01 00:00:00 +0000 UTC");
+        check(1_544_712_660_500_000_000, "2018-12-13 14:51:00.5 +0000 UTC");
+        check(1_581_452_773_000_000_789, "2020-02-11 20:26:13.000000789 +0000 UTC");
+        check(i64::MAX as u64, "2262-04-11 23:47:16.854775807 +0000 UTC");
+        check(u64::MAX, "1969-12-31 23:59:59.999999999 +0000 UTC");
+    }
+}
