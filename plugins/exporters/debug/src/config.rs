@@ -10,7 +10,7 @@ pub struct Config {
     pub verbosity: Verbosity,
     /// How many messages of the same text are shown in a second.
     pub sampling_initial: u64,
-    /// Of those that follow every so-manieth is shown; zero for none.
+    /// Of those that follow, every n-th is shown; zero for none.
     pub sampling_thereafter: u64,
     /// Whether messages go to the collector's own log.
     pub use_internal_logger: bool,
@@ -43,11 +43,9 @@ impl Section for Config {
         fields.field("sampling_initial", "How many messages of the same text are shown in a second.", |c| {
             &mut c.sampling_initial
         });
-        fields.field(
-            "sampling_thereafter",
-            "Of those that follow every so-manieth is shown; 0 for none.",
-            |c| &mut c.sampling_thereafter,
-        );
+        fields.field("sampling_thereafter", "Of those that follow, every n-th is shown; 0 for none.", |c| {
+            &mut c.sampling_thereafter
+        });
         fields.field("use_internal_logger", "Write to the collector's own log.", |c| {
             &mut c.use_internal_logger
         });

@@ -33,7 +33,7 @@ pub const SPEC: Spec =
     Spec::new::<FileExporter>(Kind::Exporter, "file", "Writes telemetry to files, as JSON or protobuf")
         .stability(Stability::Beta);
 
-/// Batches of at most so many encoded bytes are not worth another thread. A tenth of a millisecond of work.
+/// Batches of at most so many encoded bytes, some 40 spans, are not worth another thread.
 const INLINE: usize = 16 << 10;
 
 /// The exporter. All signals of one component go to the same files.

@@ -1,0 +1,88 @@
+//! Prints what a span costs on its way into a file:
+//! `cargo run --release -p collimator-exporter-file --example file_speed [directory]`.
+#![allow(clippy::print_stdout, clippy::unwrap_used, reason = "an example that measures")]
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use collimator_exporter_file::{Compression, Config, FileExporter, Format};
+use component::{Exporter as _, Fatal, Listeners, NodeId, RunCx, Workers};
+use data::{Batch, Budget, Part, Signal, SystemClock, Time};
+use prost::Message as _;
+use testkit::generate::{attribute, traces};
+use tokio::sync::oneshot;
+use tokio_util::sync::CancellationToken;
+
+const SPANS: usize = 1 << 20;
+
+fn main() {
+    let directory = std::env::args().nth(1).unwrap_or_else(|| "/tmp".to_owned());
+    let path = format!("{directory}/file_speed.out");
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    for format in [Format::Json, Format::Proto] {
+        for flush_interval in [Duration::from_secs(1), Duration::ZERO] {
+            for per_batch in [10, 128, 8192] {
+                let config = Config {
+                    path: path.clone(),
+                    format,
+                    flush_interval: Some(flush_interval),
+                    compression: Compression::None,
+                    ..Config::default()
+                };
+                let took = runtime.block_on(run(config, &batch(per_batch), SPANS / per_batch));
+                let nanos = took.as_nanos() / SPANS as u128;
+                println!("{format:?}, flush {flush_interval:?}, {per_batch} spans a batch: {nanos} ns/span");
+            }
+        }
+    }
+    std::fs::remove_file(&path).unwrap();
+}
+
+async fn run(config: Config, batch: &Batch, rounds: usize) -> Duration {
+    let exporter = FileExporter::new(config);
+    exporter.start(&run_cx()).await.unwrap();
+    let start = Instant::now();
+    for _ in 0..rounds {
+        exporter.export(batch).await.unwrap();
+    }
+    exporter.close().await.unwrap();
+    start.elapsed()
+}
+
+/// As from the `batch` processor: parts of 128 spans of about 400 bytes.
+fn batch(spans: usize) -> Batch {
+    let part = |first: u64, count: u64| {
+        let mut request = traces(first..first + count);
+        for span in &mut request.resource_spans[0].scope_spans[0].spans {
+            span.parent_span_id = vec![3; 8];
+            let more = [
+                ("server.address", "cart.shop.internal"),
+                ("user_agent.original", "Mozilla/5.0 (X11; Linux)"),
+            ];
+            span.attributes.extend(more.map(|(key, value)| attribute(key, value)));
+            span.attributes
+                .push(attribute("url.full", "https://cart.shop.internal/api/v1/carts/17/items?limit=100"));
+            span.attributes.push(attribute("http.route", "/api/v1/carts/{id}/items"));
+        }
+        Part::from(request.encode_to_vec())
+    };
+    let parts: Vec<Part> =
+        (0..spans).step_by(128).map(|at| part(at as u64, (spans - at).min(128) as u64)).collect();
+    Batch::new(Signal::Traces, parts, spans, Time::default())
+}
+
+fn run_cx() -> RunCx {
+    let options = telemetry::metrics::Options::default();
+    let registry = telemetry::metrics::Registry::new(options, telemetry::Resource::default());
+    RunCx::new(
+        NodeId::exporter("file", Signal::Traces),
+        Arc::new(SystemClock::new()),
+        Budget::unlimited(),
+        Workers::new(vec![tokio::runtime::Handle::current()], Fatal::default()),
+        Listeners::default(),
+        Arc::new(registry.scope()),
+        CancellationToken::new(),
+        CancellationToken::new(),
+        oneshot::channel().0,
+    )
+}
