@@ -24,7 +24,8 @@ use targets::Parents;
 
 pub use attributes::{AttributesEdit, Change, NewValue};
 pub use targets::{
-    EventEdit, LinkEdit, LogEdit, MetricEdit, Point, PointEdit, ResourceEdit, ScopeEdit, SpanEdit,
+    EventEdit, ExemplarEdit, LinkEdit, LogEdit, MetricEdit, Point, PointEdit, ResourceEdit, ScopeEdit,
+    SpanEdit,
 };
 
 /// Whether a message stays. One that goes takes what it holds along, and a message whose last item goes, goes too.
@@ -47,7 +48,7 @@ pub enum Depth {
     Metric,
     /// And spans, data points, log records.
     Item,
-    /// And the events and links of spans.
+    /// And the events and links of spans, the exemplars of data points.
     Nested,
 }
 
@@ -95,6 +96,11 @@ pub trait Editor {
 
     /// A link of a span that stays.
     fn link(&mut self, _link: &mut LinkEdit<'_>) -> Fate {
+        Fate::Keep
+    }
+
+    /// An exemplar of a data point that stays.
+    fn exemplar(&mut self, _exemplar: &mut ExemplarEdit<'_>) -> Fate {
         Fate::Keep
     }
 }
@@ -243,32 +249,34 @@ impl<'e> Walk<'e> {
             })?,
         };
         let mut growth = 0;
-        if self.signal == Signal::Traces && self.depth >= Depth::Nested {
+        if self.depth >= Depth::Nested {
             growth += self.nested(body, parents);
         }
         growth += pending.flush(self.request, &mut self.patches);
         Some(Tally { growth, kept: 1, dropped: 0 })
     }
 
-    /// Shows the events and links of a span. Returns by how much the span grows.
+    /// Shows the events and links of a span, the exemplars of a data point. Returns by how much it grows.
     fn nested(&mut self, body: Range<usize>, parents: Parents<'e>) -> isize {
         let mut growth = 0;
         for field in Fields::new(self.bytes(&body)) {
+            let Some(nested) = Nested::of(self.signal, parents.data, field.number) else { continue };
             let place = Place::new(body.start, &field);
-            let inside = place.payload.clone();
-            let pending = match field.number {
-                SPAN_EVENTS => {
-                    self.show(Pending::new(inside, EVENT_ATTRIBUTES), parents, |editor, message| {
-                        let mut edit = EventEdit::new(message);
-                        (editor.event(&mut edit), edit.into_pending())
-                    })
+            let pending = Pending::new(place.payload.clone(), nested.attributes());
+            let pending = self.show(pending, parents, |editor, message| match nested {
+                Nested::Event => {
+                    let mut edit = EventEdit::new(message);
+                    (editor.event(&mut edit), edit.into_pending())
                 }
-                SPAN_LINKS => self.show(Pending::new(inside, LINK_ATTRIBUTES), parents, |editor, message| {
+                Nested::Link => {
                     let mut edit = LinkEdit::new(message);
                     (editor.link(&mut edit), edit.into_pending())
-                }),
-                _ => continue,
-            };
+                }
+                Nested::Exemplar => {
+                    let mut edit = ExemplarEdit::new(message);
+                    (editor.exemplar(&mut edit), edit.into_pending())
+                }
+            });
             growth += self.settle(&place, pending);
         }
         growth
@@ -323,10 +331,38 @@ const INNER: u32 = 1;
 const RESOURCE_ATTRIBUTES: u32 = 1;
 const SCOPE_ATTRIBUTES: u32 = 3;
 const METRIC_METADATA: u32 = 12;
-const SPAN_EVENTS: u32 = 11;
-const SPAN_LINKS: u32 = 13;
-const EVENT_ATTRIBUTES: u32 = 3;
-const LINK_ATTRIBUTES: u32 = 4;
+
+/// A message inside an item.
+#[derive(Clone, Copy)]
+enum Nested {
+    Event,
+    Link,
+    Exemplar,
+}
+
+impl Nested {
+    /// The message that an item's field holds; `data` is the field of the metric that the item is in.
+    fn of(signal: Signal, data: u32, number: u32) -> Option<Self> {
+        match (signal, data, number) {
+            (Signal::Traces, _, 11) => Some(Self::Event),
+            (Signal::Traces, _, 13) => Some(Self::Link),
+            (Signal::Metrics, HISTOGRAM, 8) | (Signal::Metrics, EXPONENTIAL_HISTOGRAM, 11) => {
+                Some(Self::Exemplar)
+            }
+            (Signal::Metrics, GAUGE | SUM, 5) => Some(Self::Exemplar),
+            _ => None,
+        }
+    }
+
+    /// Field number of its attributes.
+    const fn attributes(self) -> u32 {
+        match self {
+            Self::Event => 3,
+            Self::Link => 4,
+            Self::Exemplar => 7,
+        }
+    }
+}
 
 /// Field number of an item's attributes; of a data point it depends on which field of the metric holds it.
 fn item_attributes(signal: Signal, data: u32) -> u32 {
@@ -340,6 +376,8 @@ fn item_attributes(signal: Signal, data: u32) -> u32 {
     }
 }
 
+const GAUGE: u32 = 5;
+const SUM: u32 = 7;
 const HISTOGRAM: u32 = 9;
 const EXPONENTIAL_HISTOGRAM: u32 = 10;
 const SUMMARY: u32 = 11;

@@ -3,8 +3,8 @@
 use super::message::{MessageEdit, Pending};
 use super::{AttributesEdit, EXPONENTIAL_HISTOGRAM, HISTOGRAM, NewValue, SUMMARY};
 use crate::view::{
-    Event, ExponentialHistogramPoint, HistogramPoint, Link, LogRecord, Metric, NumberPoint, Resource, Scope,
-    Span, SummaryPoint, View,
+    Event, Exemplar, ExponentialHistogramPoint, HistogramPoint, Link, LogRecord, Metric, NumberPoint,
+    Resource, Scope, Span, SummaryPoint, View,
 };
 use crate::wire::{write_fixed64_field, write_len_field, write_nested, write_varint_field};
 
@@ -58,6 +58,8 @@ targets! {
     MetricEdit;
     /// A data point of any kind.
     PointEdit;
+    /// An exemplar of a data point. Its attributes are those that the point does not have.
+    ExemplarEdit;
     /// A log record.
     LogEdit;
 }
@@ -255,6 +257,14 @@ impl<'a> PointEdit<'a> {
     #[must_use]
     pub fn metric(&self) -> Metric<'a> {
         self.message.parents.metric
+    }
+}
+
+impl<'a> ExemplarEdit<'a> {
+    /// As it came.
+    #[must_use]
+    pub fn before(&self) -> Exemplar<'a> {
+        Exemplar::new(self.message.bytes())
     }
 }
 

@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 
 use bytes::Bytes;
 use collimator_otlp::edit::{
-    AttributesEdit, Change, Depth, Editor, EventEdit, Fate, LinkEdit, LogEdit, MetricEdit, NewValue,
-    PointEdit, ResourceEdit, ScopeEdit, SpanEdit, edit,
+    AttributesEdit, Change, Depth, Editor, EventEdit, ExemplarEdit, Fate, LinkEdit, LogEdit, MetricEdit,
+    NewValue, PointEdit, ResourceEdit, ScopeEdit, SpanEdit, edit,
 };
 use collimator_otlp::view::AnyValue as Any;
 use collimator_otlp::wire::{write_len_field, write_nested};
@@ -13,8 +13,8 @@ use collimator_otlp::{Policy, Signal, check, count};
 use opentelemetry_proto::tonic::common::v1::any_value::Value;
 use opentelemetry_proto::tonic::common::v1::{AnyValue, InstrumentationScope, KeyValue};
 use opentelemetry_proto::tonic::logs::v1::LogRecord;
-use opentelemetry_proto::tonic::metrics::v1::Metric;
 use opentelemetry_proto::tonic::metrics::v1::metric::Data;
+use opentelemetry_proto::tonic::metrics::v1::{Exemplar, Metric};
 use opentelemetry_proto::tonic::resource::v1::Resource;
 use opentelemetry_proto::tonic::trace::v1::{Span, Status};
 use proptest::prelude::*;
@@ -57,8 +57,11 @@ impl Choices {
         let index = self.come.entry(kind).or_default();
         *index += 1;
         let mut rng = Rng(self.seed ^ (*index << 32) ^ kind.len() as u64);
-        let drop =
-            rng.percent(if ["span", "point", "log", "event", "link"].contains(&kind) { 20 } else { 4 });
+        let drop = rng.percent(if ["span", "point", "log", "event", "link", "exemplar"].contains(&kind) {
+            20
+        } else {
+            4
+        });
         let count = if rng.percent(50) { 0 } else { rng.below(4) };
         let ops = (0..count).map(|_| {
             let (key, other) = (KEYS[rng.below(5)], KEYS[rng.below(5)]);
@@ -173,6 +176,10 @@ impl Editor for Changer {
             event.set_name("event");
         }
         fate
+    }
+
+    fn exemplar(&mut self, exemplar: &mut ExemplarEdit<'_>) -> Fate {
+        self.change("exemplar", exemplar.attributes()).0
     }
 
     fn link(&mut self, link: &mut LinkEdit<'_>) -> Fate {
@@ -296,18 +303,29 @@ impl Model {
             metric.description = String::new();
             metric.unit = "By".into();
         }
-        let mut point = |attributes: &mut Vec<KeyValue>| self.change("point", attributes).0.then_some((1, 0));
+        let mut point = |attributes: &mut Vec<KeyValue>, exemplars: &mut Vec<Exemplar>| {
+            self.change("point", attributes).0.then(|| {
+                exemplars.retain_mut(|exemplar| self.change("exemplar", &mut exemplar.filtered_attributes).0);
+                (1, 0)
+            })
+        };
         let tally = match &mut metric.data {
             None => (0, 0),
-            Some(Data::Gauge(data)) => retain(&mut data.data_points, |it| point(&mut it.attributes), |_| 1),
-            Some(Data::Sum(data)) => retain(&mut data.data_points, |it| point(&mut it.attributes), |_| 1),
+            Some(Data::Gauge(data)) => {
+                retain(&mut data.data_points, |it| point(&mut it.attributes, &mut it.exemplars), |_| 1)
+            }
+            Some(Data::Sum(data)) => {
+                retain(&mut data.data_points, |it| point(&mut it.attributes, &mut it.exemplars), |_| 1)
+            }
             Some(Data::Histogram(data)) => {
-                retain(&mut data.data_points, |it| point(&mut it.attributes), |_| 1)
+                retain(&mut data.data_points, |it| point(&mut it.attributes, &mut it.exemplars), |_| 1)
             }
             Some(Data::ExponentialHistogram(data)) => {
-                retain(&mut data.data_points, |it| point(&mut it.attributes), |_| 1)
+                retain(&mut data.data_points, |it| point(&mut it.attributes, &mut it.exemplars), |_| 1)
             }
-            Some(Data::Summary(data)) => retain(&mut data.data_points, |it| point(&mut it.attributes), |_| 1),
+            Some(Data::Summary(data)) => {
+                retain(&mut data.data_points, |it| point(&mut it.attributes, &mut Vec::new()), |_| 1)
+            }
         };
         Some(tally)
     }
