@@ -253,7 +253,7 @@ impl Watch {
         self.closing = Some((reason, grace.map(|grace| Instant::now() + grace)));
     }
 
-    /// Looks at what has happened. The time is read only when something has.
+    /// Looks at what has happened, and whether it is time for something.
     fn verdict(&mut self) -> Verdict {
         self.observe();
         let deadline = self.deadline();

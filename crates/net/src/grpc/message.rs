@@ -29,51 +29,66 @@ pub(super) async fn read(
     pace: &mut Pace,
     reservation: &mut Reservation,
 ) -> Result<Received, Status> {
-    let mut received = Received { payload: None, is_compressed: false, trailers: None };
-    let mut prefix = [0u8; PREFIX];
-    let mut have = 0;
-    let mut open: Option<(usize, Gather)> = None;
+    let mut assembler = Assembler::default();
+    let mut trailers = None;
     while let Some(frame) = pace.frame(body).await.map_err(read_error)? {
-        let mut data = match frame.into_data() {
-            Ok(data) => data,
-            Err(frame) => {
-                received.trailers = frame.into_trailers().ok();
-                continue;
-            }
-        };
-        if received.payload.is_some() && !data.is_empty() {
-            return Err(Status::internal("cardinality violation: more than one message in a unary call"));
+        match frame.into_data() {
+            Ok(data) => assembler.push(data, max, reservation)?,
+            Err(frame) => trailers = frame.into_trailers().ok(),
         }
-        while let (Some(slot), true) = (prefix.get_mut(have), data.has_remaining()) {
+    }
+    let (is_compressed, payload) = assembler.finish()?;
+    Ok(Received { payload, is_compressed, trailers })
+}
+
+/// Puts a message together from pieces that may be cut anywhere.
+#[derive(Default)]
+struct Assembler {
+    prefix: [u8; PREFIX],
+    /// Bytes of the prefix that are there.
+    have: usize,
+    message: Option<Message>,
+}
+
+struct Message {
+    is_compressed: bool,
+    length: usize,
+    gather: Gather,
+}
+
+impl Assembler {
+    fn push(&mut self, mut data: Bytes, max: usize, reservation: &mut Reservation) -> Result<(), Status> {
+        while let (Some(slot), true) = (self.prefix.get_mut(self.have), data.has_remaining()) {
             *slot = data.get_u8();
-            have += 1;
+            self.have += 1;
         }
-        if have < PREFIX {
-            continue;
+        if self.have < PREFIX {
+            return Ok(());
         }
-        let (length, mut gather) = match open.take() {
-            Some(open) => open,
+        let message = match &mut self.message {
+            Some(message) => message,
             None => {
-                let length;
-                (received.is_compressed, length) = read_prefix(prefix, max)?;
-                (length, Gather::new(Some(length), reservation).map_err(refused)?)
+                let (is_compressed, length) = read_prefix(self.prefix, max)?;
+                let gather = Gather::new(Some(length), reservation).map_err(refused)?;
+                self.message.insert(Message { is_compressed, length, gather })
             }
         };
-        let missing = length - gather.len();
-        if data.len() > missing {
+        if data.len() > message.length - message.gather.len() {
             return Err(Status::internal("cardinality violation: more than one message in a unary call"));
         }
-        gather.push(data, reservation).map_err(refused)?;
-        if gather.len() == length {
-            received.payload = Some(gather.finish());
-        } else {
-            open = Some((length, gather));
+        message.gather.push(data, reservation).map_err(refused)
+    }
+
+    /// The message, and whether it is compressed; none if there was nothing at all.
+    fn finish(self) -> Result<(bool, Option<Bytes>), Status> {
+        match self.message {
+            Some(message) if message.gather.len() == message.length => {
+                Ok((message.is_compressed, Some(message.gather.finish())))
+            }
+            None if self.have == 0 => Ok((false, None)),
+            _ => Err(Status::internal("unexpected EOF")),
         }
     }
-    if have > 0 && received.payload.is_none() {
-        return Err(Status::internal("unexpected EOF"));
-    }
-    Ok(received)
 }
 
 /// Decompresses what was read, within `max` bytes; the reservation then stands for the result alone.
@@ -134,5 +149,59 @@ fn read_error(error: ReadError) -> Status {
             ),
             None => Status::unavailable(format!("connection error: {error}")),
         },
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+    use tonic::Code;
+
+    use super::*;
+
+    const MAX: usize = 100_000;
+
+    /// Pushes `wire` cut at `cuts`; the message, and what its memory was accounted as.
+    fn assemble(wire: &[u8], cuts: &[usize]) -> Result<(bool, Option<Bytes>, usize), Status> {
+        let mut reservation = Reservation::unlimited();
+        let mut assembler = Assembler::default();
+        let mut cuts: Vec<_> = cuts.iter().map(|cut| cut % (wire.len() + 1)).collect();
+        cuts.extend([0, wire.len()]);
+        cuts.sort_unstable();
+        for pair in cuts.windows(2) {
+            assembler.push(Bytes::copy_from_slice(&wire[pair[0]..pair[1]]), MAX, &mut reservation)?;
+        }
+        let (is_compressed, payload) = assembler.finish()?;
+        Ok((is_compressed, payload, reservation.bytes()))
+    }
+
+    proptest! {
+        #[test]
+        fn a_message_is_the_same_however_it_is_cut(
+            size in 0..MAX,
+            flag: bool,
+            cuts in prop::collection::vec(any::<usize>(), 0..20),
+        ) {
+            let message: Vec<u8> = (0..size).map(|i| (i % 253) as u8).collect();
+            let mut wire = vec![u8::from(flag)];
+            wire.extend(u32::try_from(size).unwrap().to_be_bytes());
+            wire.extend(&message);
+            let (is_compressed, payload, accounted) = assemble(&wire, &cuts).unwrap();
+            prop_assert_eq!(is_compressed, flag);
+            prop_assert_eq!(accounted, size);
+            prop_assert!(payload.unwrap() == message);
+            let torn = assemble(&wire[..wire.len() - 1], &cuts).unwrap_err();
+            prop_assert_eq!(torn.code(), Code::Internal);
+            wire.push(0);
+            prop_assert_eq!(assemble(&wire, &cuts).unwrap_err().code(), Code::Internal);
+        }
+
+        #[test]
+        fn anything_is_a_message_or_an_error(
+            wire in prop::collection::vec(any::<u8>(), 0..64),
+            cuts in prop::collection::vec(any::<usize>(), 0..8),
+        ) {
+            assemble(&wire, &cuts).ok();
+        }
     }
 }

@@ -99,7 +99,9 @@ pub struct Settings {
     pub stream_window: u32,
     /// Bytes a client may send ahead on one connection. Ours.
     pub connection_window: u32,
-    /// Largest HTTP/2 frame a client may send. Ours.
+    /// Largest HTTP/2 frame a client may send. Ours. With 64 KiB a message of 53 kB costs the server 8 µs, with
+    /// HTTP/2's 16 KiB 17 µs (Rust clients make use of it, Go's do not). A frame is in memory before any is asked
+    /// for, so it should not be larger than need be.
     pub max_frame_size: u32,
     /// Largest head of a call, decompressed. Ours.
     pub max_header_size: u32,
