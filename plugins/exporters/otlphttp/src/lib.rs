@@ -194,23 +194,10 @@ impl OtlpHttp {
     fn accepted(&self, body: &[u8]) -> Accepted {
         let partial = match self.encoding {
             Encoding::Proto => otlp::response::decode(body),
-            Encoding::Json => read_json_response(body),
+            Encoding::Json => otlp_json::read_response(body),
         };
         let said_something = partial != PartialSuccess::default();
         Accepted { rejected: said_something.then_some((partial.rejected, partial.message)) }
-    }
-}
-
-/// A response in JSON; what is not one says nothing.
-fn read_json_response(body: &[u8]) -> PartialSuccess {
-    let response: serde_json::Value = serde_json::from_slice(body).unwrap_or_default();
-    let partial = &response["partialSuccess"];
-    let rejected = ["rejectedSpans", "rejectedDataPoints", "rejectedLogRecords"].map(|key| &partial[key]);
-    // 64-bit numbers are text in OTLP's JSON; numbers are taken too.
-    let number = |value: &serde_json::Value| value.as_u64().or_else(|| value.as_str()?.parse().ok());
-    PartialSuccess {
-        rejected: rejected.into_iter().find_map(number).unwrap_or(0),
-        message: partial["errorMessage"].as_str().unwrap_or_default().to_owned(),
     }
 }
 

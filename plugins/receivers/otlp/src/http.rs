@@ -41,8 +41,8 @@ impl Service for Http {
         }
     }
 
-    fn admit(&self, head: &Parts, _peer: Peer) -> Result<(), Response> {
-        self.route(head).map(drop)
+    fn turn_away(&self, head: &Parts, _peer: Peer) -> Option<Response> {
+        self.route(head).err()
     }
 
     fn refuse(&self, head: &Parts, error: &BodyError) -> Response {
