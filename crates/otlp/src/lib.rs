@@ -18,7 +18,7 @@
 //!
 //! ```
 //! use collimator_otlp::edit::{Editor, Fate, SpanEdit, edit};
-//! use collimator_otlp::view::{Traces, View};
+//! use collimator_otlp::view::Traces;
 //! use collimator_otlp::wire::{write_len_field, write_nested};
 //! use collimator_otlp::{Policy, Signal, admit};
 //!

@@ -5,7 +5,7 @@ use std::ops::Range;
 
 use super::message::MessageEdit;
 use super::patch::Patches;
-use crate::view::{AnyValue, KeyValue, View};
+use crate::view::{AnyValue, KeyValue};
 use crate::wire::{Field, Fields, write_fixed64_field, write_len_field, write_nested, write_varint_field};
 
 /// A value to be written.
@@ -29,6 +29,12 @@ pub enum NewValue<'v> {
 impl<'v> From<&'v str> for NewValue<'v> {
     fn from(text: &'v str) -> Self {
         Self::String(Cow::Borrowed(text))
+    }
+}
+
+impl<'v> From<Cow<'v, str>> for NewValue<'v> {
+    fn from(text: Cow<'v, str>) -> Self {
+        Self::String(text)
     }
 }
 

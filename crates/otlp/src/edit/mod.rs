@@ -15,7 +15,7 @@ use bytes::Bytes;
 
 use crate::Signal;
 use crate::shape::{Shape, count_in};
-use crate::view::{Metric, ResourceSpans, ScopeSpans, View};
+use crate::view::{Metric, ResourceSpans, ScopeSpans};
 use crate::wire::Fields;
 
 use message::{MessageEdit, Pending};
@@ -140,8 +140,8 @@ struct Walk<'e> {
 struct Tally {
     /// By how many bytes it grows.
     growth: isize,
-    /// Items still there, of those that were shown.
-    kept: usize,
+    /// Whether one of the innermost messages that were shown is still there.
+    kept: bool,
     /// Items gone.
     dropped: usize,
 }
@@ -160,9 +160,9 @@ impl<'e> Walk<'e> {
             let mark = self.patches.mark();
             let child = self.child(shape, field.number, &place, parents);
             match child {
-                Some(child) if child.kept > 0 || child.dropped == 0 => {
+                Some(child) if child.kept || child.dropped == 0 => {
                     tally.growth += self.patches.fix_length(&place, child.growth);
-                    tally.kept += child.kept;
+                    tally.kept |= child.kept;
                     tally.dropped += child.dropped;
                 }
                 _ => {
@@ -196,7 +196,7 @@ impl<'e> Walk<'e> {
             (editor.resource(&mut edit), edit.into_pending())
         })?;
         if self.depth < Depth::Scope {
-            return Some(Tally { growth, ..Tally::default() });
+            return Some(Tally { growth, kept: true, dropped: 0 });
         }
         let tally = self.children(Shape::Resource, body, Parents { resource, ..parents });
         Some(Tally { growth: tally.growth + growth, ..tally })
@@ -210,7 +210,7 @@ impl<'e> Walk<'e> {
         })?;
         let next = if self.signal == Signal::Metrics { Depth::Metric } else { Depth::Item };
         if self.depth < next {
-            return Some(Tally { growth, ..Tally::default() });
+            return Some(Tally { growth, kept: true, dropped: 0 });
         }
         let tally = self.children(Shape::Scope, body, Parents { scope, ..parents });
         Some(Tally { growth: tally.growth + growth, ..tally })
@@ -224,7 +224,7 @@ impl<'e> Walk<'e> {
             (editor.metric(&mut edit), edit.into_pending())
         })?;
         let tally = match self.depth {
-            Depth::Resource | Depth::Scope | Depth::Metric => Tally::default(),
+            Depth::Resource | Depth::Scope | Depth::Metric => Tally { kept: true, ..Tally::default() },
             Depth::Item | Depth::Nested => self.children(Shape::Metric, body, Parents { metric, ..parents }),
         };
         let growth = tally.growth + pending.flush(self.request, &mut self.patches);
@@ -253,7 +253,7 @@ impl<'e> Walk<'e> {
             growth += self.nested(body, parents);
         }
         growth += pending.flush(self.request, &mut self.patches);
-        Some(Tally { growth, kept: 1, dropped: 0 })
+        Some(Tally { growth, kept: true, dropped: 0 })
     }
 
     /// Shows the events and links of a span, the exemplars of a data point. Returns by how much it grows.

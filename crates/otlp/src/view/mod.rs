@@ -40,9 +40,15 @@ macro_rules! views {
         pub struct $name<'a>(&'a [u8]);
 
         impl<'a> $name<'a> {
+            /// The view over a message's bytes, without its tag and length.
+            #[must_use]
+            pub const fn new(bytes: &'a [u8]) -> Self {
+                Self(bytes)
+            }
+
             /// The message's bytes, without its tag and length.
             #[must_use]
-            pub fn as_bytes(&self) -> &'a [u8] {
+            pub const fn as_bytes(&self) -> &'a [u8] {
                 self.0
             }
         }

@@ -364,11 +364,11 @@ impl Model {
             |of_resource| of_resource.scope_logs.iter().map(|of_scope| of_scope.log_records.len()).sum(),
         );
         let metrics = retain(
-            &mut decoded.metrics.resource_metrics,
+            &mut decoded.metrics.resourcemetrics,
             |of_resource| {
                 self.resource(&mut of_resource.resource).then(|| {
                     retain(
-                        &mut of_resource.scope_metrics,
+                        &mut of_resource.scopemetrics,
                         |of_scope| {
                             self.scope(&mut of_scope.scope)
                                 .then(|| retain(&mut of_scope.metrics, |metric| self.metric(metric), points))
@@ -378,7 +378,7 @@ impl Model {
                 })
             },
             |of_resource| {
-                of_resource.scope_metrics.iter().flat_map(|of_scope| &of_scope.metrics).map(points).sum()
+                of_resource.scopemetrics.iter().flat_map(|of_scope| &of_scope.metrics).map(points).sum()
             },
         );
         traces.1 + logs.1 + metrics.1
@@ -523,4 +523,79 @@ fn a_resource_that_is_absent_can_be_added() {
         write_nested(out, 2, |out| write_nested(out, 2, |_| {}));
     });
     assert_eq!(edit(Signal::Traces, &bytes.into(), &mut Namer).bytes, expected);
+}
+
+/// Goes down as far as told and drops what it finds there.
+struct Dropper(Depth);
+
+impl Editor for Dropper {
+    fn depth(&self) -> Depth {
+        self.0
+    }
+
+    fn scope(&mut self, _scope: &mut ScopeEdit<'_>) -> Fate {
+        if self.0 == Depth::Scope { Fate::Drop } else { Fate::Keep }
+    }
+
+    fn metric(&mut self, metric: &mut MetricEdit<'_>) -> Fate {
+        assert!(self.0 >= Depth::Metric);
+        let named = metric.before().name() == "name";
+        if self.0 == Depth::Metric && named { Fate::Drop } else { Fate::Keep }
+    }
+
+    fn point(&mut self, point: &mut PointEdit<'_>) -> Fate {
+        assert!(self.0 >= Depth::Item);
+        assert_eq!(point.metric().name(), "name");
+        Fate::Drop
+    }
+}
+
+/// A resource with one scope, of one metric with that many points, and a resource with nothing.
+fn metrics(points: usize) -> Bytes {
+    let mut out = Vec::new();
+    write_nested(&mut out, 1, |out| {
+        write_nested(out, 2, |out| {
+            write_nested(out, 2, |out| {
+                write_len_field(out, 1, b"name");
+                write_nested(out, 5, |out| (0..points).for_each(|_| write_nested(out, 1, |_| {})));
+            });
+        });
+    });
+    write_nested(&mut out, 1, |_| {});
+    out.into()
+}
+
+#[track_caller]
+fn check_dropped(depth: Depth, points: usize, left: &[u8]) {
+    let edited = edit(Signal::Metrics, &metrics(points), &mut Dropper(depth));
+    assert_eq!((edited.dropped, &edited.bytes[..]), (points, left));
+}
+
+#[test]
+fn what_is_beside_a_message_that_goes_stays() {
+    let mut out = Vec::new();
+    let metric = |out: &mut Vec<u8>, name: &[u8]| {
+        write_nested(out, 2, |out| {
+            write_len_field(out, 1, name);
+            write_nested(out, 5, |out| write_nested(out, 1, |_| {}));
+        });
+    };
+    write_nested(&mut out, 1, |out| {
+        write_nested(out, 2, |out| [b"name", b"kept"].into_iter().for_each(|name| metric(out, name)));
+    });
+    let mut expected = Vec::new();
+    write_nested(&mut expected, 1, |out| write_nested(out, 2, |out| metric(out, b"kept")));
+    let edited = edit(Signal::Metrics, &out.into(), &mut Dropper(Depth::Metric));
+    assert_eq!((edited.dropped, &edited.bytes[..]), (1, &expected[..]));
+}
+
+#[test]
+fn what_loses_its_last_item_goes_too() {
+    // The resource that held nothing from the start stays.
+    check_dropped(Depth::Item, 2, &[0x0a, 0]);
+    check_dropped(Depth::Metric, 2, &[0x0a, 0]);
+    check_dropped(Depth::Scope, 2, &[0x0a, 0]);
+    // A metric without points is not a loss of items: what was around it stays.
+    check_dropped(Depth::Metric, 0, &[0x0a, 2, 0x12, 0, 0x0a, 0]);
+    check_dropped(Depth::Resource, 0, &metrics(0));
 }

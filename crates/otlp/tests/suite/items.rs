@@ -4,9 +4,12 @@ use bytes::Bytes;
 use collimator_otlp::Signal;
 use collimator_otlp::wire::Fields;
 
-/// Every item with all that is around it: the fields of each message on the way down that do not lead to items.
-/// Two batches with the same list say the same about the same items.
-pub(crate) fn items(signal: Signal, parts: &[Bytes]) -> Vec<(Vec<Vec<u8>>, Vec<u8>)> {
+/// What is around an item (the fields of each message on the way down that do not lead to items), and its bytes,
+/// or `None` for a message on the way down that holds nothing.
+pub(crate) type Leaf = (Vec<Vec<u8>>, Option<Vec<u8>>);
+
+/// All leaves, in order. Two batches with the same list say the same about the same items.
+pub(crate) fn leaves(signal: Signal, parts: &[Bytes]) -> Vec<Leaf> {
     let mut found = Vec::new();
     for part in parts {
         let around: Vec<Vec<u8>> = Vec::new();
@@ -15,13 +18,7 @@ pub(crate) fn items(signal: Signal, parts: &[Bytes]) -> Vec<(Vec<Vec<u8>>, Vec<u
     found
 }
 
-fn walk(
-    signal: Signal,
-    level: usize,
-    bytes: &[u8],
-    around: &[Vec<u8>],
-    found: &mut Vec<(Vec<Vec<u8>>, Vec<u8>)>,
-) {
+fn walk(signal: Signal, level: usize, bytes: &[u8], around: &[Vec<u8>], found: &mut Vec<Leaf>) {
     let leads_down = |number| match (signal, level) {
         (_, 0) => number == 1,
         (_, 1 | 2) => number == 2,
@@ -30,7 +27,7 @@ fn walk(
         _ => false,
     };
     if level == if signal == Signal::Metrics { 5 } else { 3 } {
-        found.push((around.to_vec(), bytes.to_vec()));
+        found.push((around.to_vec(), Some(bytes.to_vec())));
         return;
     }
     let mut around = around.to_vec();
@@ -38,7 +35,11 @@ fn walk(
         let shared = Fields::new(bytes).filter(|field| !leads_down(field.number));
         around.push(shared.flat_map(|field| field.raw.to_vec()).collect());
     }
-    for field in Fields::new(bytes).filter(|field| leads_down(field.number)) {
+    let mut down = Fields::new(bytes).filter(|field| leads_down(field.number)).peekable();
+    if level > 0 && down.peek().is_none() {
+        found.push((around.clone(), None));
+    }
+    for field in down {
         let mut around = around.clone();
         around.push(field.number.to_le_bytes().to_vec());
         walk(signal, level + 1, field.bytes().unwrap(), &around, found);

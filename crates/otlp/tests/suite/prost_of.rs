@@ -75,7 +75,7 @@ fn scope(scope: view::Scope<'_>) -> common::InstrumentationScope {
 }
 
 fn traces(bytes: &[u8]) -> trace::TracesData {
-    let traces = <view::Traces<'_> as view::View<'_>>::new(bytes);
+    let traces = view::Traces::new(bytes);
     let resource_spans = traces.resource_spans().map(|of_resource| trace::ResourceSpans {
         resource: has(of_resource.as_bytes(), 1).then(|| resource(of_resource.resource())),
         scope_spans: of_resource
@@ -132,7 +132,7 @@ fn span(span: view::Span<'_>) -> trace::Span {
 }
 
 fn logs(bytes: &[u8]) -> logs::LogsData {
-    let all = <view::Logs<'_> as view::View<'_>>::new(bytes);
+    let all = view::Logs::new(bytes);
     let resource_logs = all.resource_logs().map(|of_resource| logs::ResourceLogs {
         resource: has(of_resource.as_bytes(), 1).then(|| resource(of_resource.resource())),
         scope_logs: of_resource
@@ -165,7 +165,7 @@ fn log_record(log: view::LogRecord<'_>) -> logs::LogRecord {
 }
 
 fn metrics(bytes: &[u8]) -> metrics::MetricsData {
-    let all = <view::Metrics<'_> as view::View<'_>>::new(bytes);
+    let all = view::Metrics::new(bytes);
     let resource_metrics = all.resource_metrics().map(|of_resource| metrics::ResourceMetrics {
         resource: has(of_resource.as_bytes(), 1).then(|| resource(of_resource.resource())),
         scope_metrics: of_resource

@@ -6,7 +6,7 @@ use collimator_otlp::{Piece, Policy, Signal, check, chunk_items, compact, count,
 use proptest::prelude::*;
 
 use crate::generate::{Odd, Rng, request};
-use crate::items::items;
+use crate::items::leaves;
 
 fn parts(signal: Signal, seed: u64, size: usize) -> Vec<Bytes> {
     let mut rng = Rng(seed);
@@ -22,9 +22,9 @@ fn check_pieces(signal: Signal, before: &[Bytes], pieces: &[Piece]) {
         assert_eq!(checked.items, piece.items);
         assert!(checked.is_clean);
         assert!(piece.bytes > 0);
-        all.extend(items(signal, &piece.parts));
+        all.extend(leaves(signal, &piece.parts));
     }
-    assert!(all == items(signal, before));
+    assert!(all == leaves(signal, before));
 }
 
 proptest! {
@@ -37,7 +37,7 @@ proptest! {
             let in_head: usize = head.iter().map(|part| count(signal, part)).sum();
             prop_assert_eq!(in_head, total.min(at));
             let both = [head, tail].concat();
-            prop_assert!(items(signal, &both) == items(signal, &before));
+            prop_assert!(leaves(signal, &both) == leaves(signal, &before));
             prop_assert!(both.iter().all(|part| check(signal, part, &Policy::default()).unwrap().is_clean));
         }
     }
@@ -65,7 +65,7 @@ proptest! {
                 prop_assert_eq!(piece.oversize, piece.bytes > max);
                 if piece.oversize && piece.items > 1 {
                     // Not cut, because little room would be left: 4 bytes here and 10 there for each level.
-                    let around: usize = items(signal, &piece.parts)[0].0.iter().map(|one| one.len() + 10).sum();
+                    let around: usize = leaves(signal, &piece.parts)[0].0.iter().map(|one| one.len() + 10).sum();
                     prop_assert!(around > max - max / 8);
                 }
             }
@@ -111,7 +111,7 @@ fn both_sides_of_a_cut_have_what_is_around_it() {
     let batch = traces(1, 1, 5);
     let (head, tail) = split_items(Signal::Traces, vec![batch], 2);
     assert_eq!((head.len(), tail.len()), (1, 1));
-    let (head, tail) = (items(Signal::Traces, &head), items(Signal::Traces, &tail));
+    let (head, tail) = (leaves(Signal::Traces, &head), leaves(Signal::Traces, &tail));
     assert_eq!((head.len(), tail.len()), (2, 3));
     assert_eq!(head[0].0, tail[0].0);
 }

@@ -1,6 +1,6 @@
 //! Views show what prost decodes.
 
-use collimator_otlp::view::{Traces, View};
+use collimator_otlp::view::Traces;
 use collimator_otlp::{Policy, Signal, check};
 use proptest::prelude::*;
 
