@@ -16,7 +16,7 @@ use component::{
 use data::{Batch, Clock, Code, Refused};
 use otlp::Signal;
 use otlp::batch::otlp_signal;
-use otlp::view::{Logs, Metrics, Traces, View as _};
+use otlp::view::{Logs, Metrics, Traces};
 use tokio::task::spawn_blocking;
 
 pub use config::{Config, Verbosity};

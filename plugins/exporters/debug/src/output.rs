@@ -5,7 +5,7 @@ use std::io::{self, Write};
 
 use component::BoxError;
 use otlp::Signal;
-use otlp::view::{Logs, Metrics, Traces, View as _};
+use otlp::view::{Logs, Metrics, Traces};
 
 /// The collector's log cuts longer messages.
 const MAX_LOGGED: usize = 8 * 1024;

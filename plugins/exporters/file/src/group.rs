@@ -7,7 +7,7 @@ use std::path::Path;
 
 use bytes::Bytes;
 use otlp::Signal;
-use otlp::view::{ResourceSpans, View as _};
+use otlp::view::ResourceSpans;
 use otlp::wire::Fields;
 
 use crate::config::Config;

@@ -75,7 +75,7 @@ impl Exporter for FileExporter {
             let (closing, closed) = oneshot::channel();
             self.set_flushing(Some(closing));
             let sink = Arc::clone(&self.sink);
-            cx.workers.spawn(&cx.name, flush_regularly(sink, interval, closed, Arc::clone(&cx.name)));
+            cx.workers.spawn(&cx.name, flush_regularly(sink, interval, closed, Arc::clone(&cx.node.id)));
         }
         Ok(())
     }
@@ -116,7 +116,7 @@ async fn flush_regularly(
     sink: Arc<Mutex<Option<Sink>>>,
     interval: Duration,
     mut closed: oneshot::Receiver<()>,
-    name: Arc<str>,
+    id: Arc<str>,
 ) {
     loop {
         tokio::select! {
@@ -129,13 +129,17 @@ async fn flush_regularly(
             continue;
         }
         let flush = spawn_blocking(move || guard.as_mut().map_or(Ok(()), Sink::flush));
-        match flush.await {
-            Ok(Ok(())) => {}
-            Ok(Err(error)) => {
-                tracing::error!(exporter = %name, %error, "Failed to write the buffer. Will retry.")
-            }
-            Err(error) => tracing::error!(exporter = %name, %error, "Writing the buffer was cut short"),
-        }
+        let failed = match flush.await {
+            Ok(Ok(())) => continue,
+            Ok(Err(unwritten)) => unwritten.to_string(),
+            Err(interrupted) => interrupted.to_string(),
+        };
+        tracing::error!(
+            otelcol.component.id = %id,
+            otelcol.component.kind = "exporter",
+            error = failed,
+            "Failed to write the buffer. Will try again."
+        );
     }
 }
 

@@ -390,6 +390,30 @@ async fn signals_that_are_sent_at_once_are_whole_lines() {
 }
 
 #[tokio::test]
+async fn an_export_that_is_given_up_leaves_whole_lines_in_order() {
+    let running = Running::start("out.json", unbuffered()).await;
+    for first in 0..20 {
+        // Polled once: the work has begun and goes on when the future is dropped.
+        let large = batch(Signal::Traces, first, 200);
+        let mut given_up = std::pin::pin!(running.send(&large));
+        std::future::poll_fn(|cx| {
+            let _pending = given_up.as_mut().poll(cx).is_pending();
+            std::task::Poll::Ready(())
+        })
+        .await;
+    }
+    running.send(&traces_batch(&recorded())).await.unwrap();
+    let written = text(&running.finish().await, "out.json");
+    assert!(written.ends_with(LINE));
+    let mut lines: Vec<&str> = written.split_inclusive('\n').collect();
+    assert_eq!(lines.pop(), Some(LINE));
+    assert!(!lines.is_empty(), "at least the first had begun");
+    for line in lines {
+        assert_eq!(otlp::count(otlp::Signal::Traces, &wire(Signal::Traces, line.as_bytes())), 200);
+    }
+}
+
+#[tokio::test]
 async fn full_files_are_set_aside_and_the_oldest_removed() {
     let rotation = Rotation { max_megabytes: 1, max_backups: 2, ..Rotation::default() };
     let config = Config { rotation: Some(rotation), ..Config::default() };
