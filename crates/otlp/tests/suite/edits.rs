@@ -364,11 +364,11 @@ impl Model {
             |of_resource| of_resource.scope_logs.iter().map(|of_scope| of_scope.log_records.len()).sum(),
         );
         let metrics = retain(
-            &mut decoded.metrics.resourcemetrics,
+            &mut decoded.metrics.resource_metrics,
             |of_resource| {
                 self.resource(&mut of_resource.resource).then(|| {
                     retain(
-                        &mut of_resource.scopemetrics,
+                        &mut of_resource.scope_metrics,
                         |of_scope| {
                             self.scope(&mut of_scope.scope)
                                 .then(|| retain(&mut of_scope.metrics, |metric| self.metric(metric), points))
@@ -378,7 +378,7 @@ impl Model {
                 })
             },
             |of_resource| {
-                of_resource.scopemetrics.iter().flat_map(|of_scope| &of_scope.metrics).map(points).sum()
+                of_resource.scope_metrics.iter().flat_map(|of_scope| &of_scope.metrics).map(points).sum()
             },
         );
         traces.1 + logs.1 + metrics.1
