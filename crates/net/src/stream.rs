@@ -60,6 +60,16 @@ impl Stream {
         Self { io: Io::ClientTls(Box::new(stream)), _permit: None }
     }
 
+    /// Moves a plain connection to the runtime that this is called in; one under TLS stays where it is.
+    pub(crate) fn into_current_runtime(self) -> io::Result<Self> {
+        let io = match self.io {
+            Io::Tcp(stream) => Io::Tcp(TcpStream::from_std(stream.into_std()?)?),
+            Io::Unix(stream) => Io::Unix(UnixStream::from_std(stream.into_std()?)?),
+            io @ (Io::ServerTls(_) | Io::ClientTls(_)) => io,
+        };
+        Ok(Self { io, _permit: self._permit })
+    }
+
     /// The protocol agreed on in the TLS handshake (`h2`, `http/1.1`), if any.
     pub fn alpn(&self) -> Option<&[u8]> {
         match &self.io {
