@@ -2,6 +2,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
+use ::config::Secret;
 use bytes::Bytes;
 use http::HeaderMap;
 use http::uri::PathAndQuery;
@@ -14,7 +15,11 @@ use super::*;
 use crate::Peer;
 use crate::compression::Compression;
 use crate::dial::Address;
+use crate::listen;
 use crate::proxy::Proxies;
+use crate::reserve::tests::Budget;
+use crate::serve;
+use crate::shutdown::Trigger;
 use crate::testing::{TestServer, run};
 use crate::tls;
 
@@ -313,11 +318,11 @@ fn a_server_that_is_not_there_fails_calls_and_is_found_when_it_comes() {
         let call = patient.unary(&path, &no_metadata, &[], None);
         tokio::pin!(call);
         assert!(futures::poll!(call.as_mut()).is_pending());
-        let listen = crate::listen::Settings { endpoint: address.to_string(), ..Default::default() };
-        let listener = crate::listen::Bound::bind(&listen).unwrap().listen(&listen).unwrap();
+        let listen = listen::Settings { endpoint: address.to_string(), ..Default::default() };
+        let listener = listen::Bound::bind(&listen).unwrap().listen(&listen).unwrap();
         let serving = async {
             let (stream, peer) = listener.accept().await;
-            let memory = crate::reserve::tests::Budget::new(usize::MAX);
+            let memory = Budget::new(usize::MAX);
             let never = crate::shutdown::Signal::never();
             let settings = server::Settings::default();
             server::serve_connection(stream, peer, Arc::<Echo>::default(), &settings, memory, never).await
@@ -369,5 +374,71 @@ fn stopping_cuts_what_is_in_flight() {
         let memory = Arc::clone(&server.memory);
         server.ended().await;
         assert_eq!(memory.used(), 0);
+    });
+}
+
+#[test]
+fn calls_go_over_unix_sockets() {
+    run(async {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("otlp.sock").to_str().unwrap().to_owned();
+        let listen = listen::Settings {
+            endpoint: path.clone(),
+            transport: listen::Transport::Unix,
+            ..listen::Settings::default()
+        };
+        let listener = listen::Bound::bind(&listen).unwrap().listen(&listen).unwrap();
+        let trigger = Trigger::default();
+        let serving = serve::serve(listener, None, &[], trigger.signal(), |stream, peer, signal| {
+            assert_eq!(peer, Peer::Unix);
+            let (settings, memory) = (server::Settings::default(), Budget::new(usize::MAX));
+            server::serve_connection(stream, peer, Arc::<Echo>::default(), &settings, memory, signal)
+        });
+        let calling = async {
+            let mut settings = client::Settings { endpoint: format!("unix://{path}"), ..Default::default() };
+            settings.tls.insecure = true;
+            let client = connect(settings);
+            assert_eq!(unary(&client, "/test/echo", &[Bytes::from_static(b"near")]).await.unwrap(), "near");
+            trigger.drain();
+        };
+        tokio::join!(serving, calling);
+    });
+}
+
+#[test]
+fn https_forces_tls_over_insecure() {
+    run(async {
+        let server = serve(server::Settings::default(), Arc::default());
+        let plain = settings_for(&server);
+        let endpoint = format!("https://{}", plain.endpoint);
+        let mut settings = client::Settings { endpoint, ..plain.clone() };
+        settings.tls.insecure_skip_verify = true;
+        let status = unary(&connect(settings), "/test/len", &[]).await.unwrap_err();
+        assert_eq!(status.code(), Code::Unavailable, "{status:?}");
+        let endpoint = format!("http://{}", plain.endpoint);
+        let client = connect(client::Settings { endpoint, ..plain });
+        unary(&client, "/test/len", &[]).await.unwrap();
+    });
+}
+
+#[test]
+fn clients_that_cannot_work_are_not_made() {
+    run(async {
+        let check = |change: fn(&mut client::Settings), message: &str| {
+            let mut settings = client::Settings { endpoint: "localhost:1".to_owned(), ..Default::default() };
+            settings.tls.insecure = true;
+            change(&mut settings);
+            let error = Client::new(settings, &Proxies::default()).err().unwrap().to_string();
+            assert!(error.contains(message), "{error}");
+        };
+        check(|settings| settings.endpoint.clear(), "requires a non-empty");
+        check(|settings| settings.endpoint = "foo".to_owned(), "missing port in address");
+        check(|settings| settings.compression = Compression::Lz4, "unsupported compression type");
+        check(|settings| settings.authority = "not an authority".to_owned(), "invalid authority");
+        check(|settings| settings.headers = vec![("a b".to_owned(), Secret::new("c"))], "invalid header");
+        let secret = |settings: &mut client::Settings| {
+            settings.headers = vec![("a".to_owned(), Secret::new("line\nbreak"))];
+        };
+        check(secret, "invalid header \"a\"");
     });
 }

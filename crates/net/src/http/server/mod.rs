@@ -40,6 +40,9 @@ const DISCARD: usize = 256 << 10;
 /// Longest HTTP/1 head, and the most that is read at once.
 const MAX_BUFFER: usize = 64 << 10;
 
+/// Largest HTTP/2 frame, as in the gRPC server and for the same reason.
+const MAX_FRAME: u32 = 64 << 10;
+
 /// A whole answer.
 pub type Response = http::Response<Bytes>;
 
@@ -215,6 +218,7 @@ fn builder(settings: &Settings, executor: Executor) -> auto::Builder<Executor> {
         .http2()
         .timer(TokioTimer::new())
         .max_concurrent_streams(settings.max_concurrent_streams)
+        .max_frame_size(MAX_FRAME)
         .max_header_list_size(u32::try_from(MAX_BUFFER).unwrap_or(u32::MAX));
     builder
 }
