@@ -442,3 +442,44 @@ fn clients_that_cannot_work_are_not_made() {
         check(secret, "invalid header \"a\"");
     });
 }
+
+#[test]
+fn a_server_that_drains_is_left_for_the_next_while_its_last_calls_finish() {
+    run(async {
+        let bound = listen::Bound::bind(&crate::testing::loopback()).unwrap();
+        let [old, new] = [Arc::<Echo>::default(), Arc::<Echo>::default()];
+        let start = |echo: &Arc<Echo>, signal| {
+            let (echo, listener) = (Arc::clone(echo), bound.listen(&crate::testing::loopback()).unwrap());
+            tokio::spawn(serve::serve(listener, None, &[], signal, move |stream, peer, signal| {
+                let (settings, memory) = (server::Settings::default(), Budget::new(usize::MAX));
+                server::serve_connection(stream, peer, Arc::clone(&echo), &settings, memory, signal)
+            }))
+        };
+        let (first, second) = (Trigger::default(), Trigger::default());
+        let first_server = start(&old, first.signal());
+        let mut settings = client::Settings {
+            endpoint: bound.local_addr().unwrap().to_string(),
+            max_reconnect_backoff: Duration::from_millis(5),
+            wait_for_ready: true,
+            ..Default::default()
+        };
+        settings.tls.insecure = true;
+        let client = connect(settings);
+        let slow = tokio::spawn({
+            let client = client.clone();
+            async move { unary(&client, "/test/wait", &[]).await }
+        });
+        while old.calls.load(Ordering::SeqCst) == 0 {
+            tokio::task::yield_now().await;
+        }
+        first.drain();
+        let _second_server = start(&new, second.signal());
+        while new.calls.load(Ordering::SeqCst) == 0 {
+            unary(&client, "/test/len", &[]).await.unwrap();
+        }
+        assert!(!slow.is_finished());
+        old.gate.notify_one();
+        assert_eq!(slow.await.unwrap().unwrap(), "waited");
+        first_server.await.unwrap();
+    });
+}

@@ -82,7 +82,8 @@ enum Event {
     /// The timer set after the resolution of that number.
     ResolveAgain(u64),
     Connected(u64, io::Result<Box<Opened>>),
-    Closed(u64, Option<hyper::Error>),
+    Closed(u64, Option<hyper::Error>, Tasks),
+    Finished,
     Retry(u64),
 }
 
@@ -149,7 +150,14 @@ impl Manager {
                 Ok(Event::ResolveAgain(number)) if number == self.resolutions => self.resolve(),
                 Ok(Event::ResolveAgain(_)) => {}
                 Ok(Event::Connected(id, result)) => self.connected(id, result),
-                Ok(Event::Closed(id, error)) => self.closed(id, error),
+                Ok(Event::Closed(id, error, calls)) => {
+                    self.tasks.spawn(async move {
+                        finish(calls).await;
+                        Event::Finished
+                    });
+                    self.closed(id, error);
+                }
+                Ok(Event::Finished) => continue,
                 Ok(Event::Retry(id)) => self.connect(id),
                 Err(error) => tracing::error!(%error, "a connection task failed"),
             }
@@ -246,7 +254,10 @@ impl Manager {
                 let connection = Connection { sender: opened.sender };
                 place.state = State::Ready { connection, since: Instant::now() };
                 let (driver, executor) = (opened.driver, opened.executor);
-                self.tasks.spawn(async move { Event::Closed(id, drive(driver, executor).await) });
+                self.tasks.spawn(async move {
+                    let (error, calls) = drive(driver, executor).await;
+                    Event::Closed(id, error, calls)
+                });
             }
             Err(error) => self.failed(id, &error.to_string()),
         }
@@ -336,30 +347,29 @@ async fn open(shared: &Shared, address: &Address) -> io::Result<Box<Opened>> {
     Ok(Box::new(Opened { address: address.clone(), sender, driver, executor }))
 }
 
-/// Runs a connection, and the tasks it wants run, until both have ended.
+/// Runs a connection until it takes no more calls. Calls in flight may be left among its tasks.
 async fn drive(
     driver: http2::Connection<TokioIo<Stream>, Body, Executor>,
     executor: Executor,
-) -> Option<hyper::Error> {
+) -> (Option<hyper::Error>, Tasks) {
     let mut driver = pin!(driver);
     let mut tasks = Tasks::new(executor);
-    let mut ended = None;
-    std::future::poll_fn(move |cx| {
-        if ended.is_none()
-            && let Poll::Ready(result) = driver.as_mut().poll(cx)
-        {
-            ended = Some(result.err());
-        }
+    let error = std::future::poll_fn(|cx| {
+        let ended = driver.as_mut().poll(cx);
         tasks.poll(cx);
-        match ended.take() {
-            Some(error) if tasks.is_empty() => Poll::Ready(error),
-            waiting => {
-                ended = waiting;
-                Poll::Pending
-            }
-        }
+        ended.map(Result::err)
     })
-    .await
+    .await;
+    (error, tasks)
+}
+
+/// Runs what a connection has left over, to the end of its last call.
+async fn finish(mut tasks: Tasks) {
+    std::future::poll_fn(move |cx| {
+        tasks.poll(cx);
+        if tasks.is_empty() { Poll::Ready(()) } else { Poll::Pending }
+    })
+    .await;
 }
 
 /// The pause after the given number of failures, at least one.
