@@ -2,6 +2,7 @@
 //! [`serve_connection`] is a future.
 
 mod config;
+mod settings;
 
 use std::convert::Infallible;
 use std::future::Future;
@@ -14,14 +15,13 @@ use ::config::Secret;
 use bytes::Bytes;
 use http::header::{CONTENT_ENCODING, CONTENT_TYPE, RETRY_AFTER};
 use http::request::Parts;
-use http::{HeaderName, HeaderValue, StatusCode, Version};
+use http::{HeaderMap, HeaderName, HeaderValue, StatusCode, Version};
 use http_body::{Body, Frame, SizeHint};
 use hyper::body::Incoming;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::server::conn::auto;
 use tokio::time::Instant;
 
-use super::cors;
 use crate::body::{Gather, Pace, ReadError};
 use crate::compression::{DecompressError, Encoding, decompress, http_name_is_identity};
 use crate::drive::{self, Activity, Executor, InFlight, Limits};
@@ -32,6 +32,7 @@ use crate::status::retry_after;
 use crate::{Peer, Stream};
 
 pub use self::config::Config;
+pub use self::settings::Settings;
 pub use crate::drive::{End, Reason};
 
 /// What is left of a refused body and still read, so that the client gets to reading the refusal: as much as Go does.
@@ -119,55 +120,6 @@ impl BodyError {
     }
 }
 
-/// What an HTTP server allows: the Collector's keys unless marked as ours. Durations of zero are no limit.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Settings {
-    /// Largest body in bytes, both as sent and decompressed.
-    pub max_request_body_size: usize,
-    /// Accepted `Content-Encoding`s; an empty name is a body without one.
-    pub compression_algorithms: Vec<String>,
-    /// For a whole request, from the end of its head.
-    pub read_timeout: Duration,
-    /// For a request's head.
-    pub read_header_timeout: Duration,
-    /// For the client to take what is sent to it: the longest wait without any progress.
-    pub write_timeout: Duration,
-    /// For the next request.
-    pub idle_timeout: Duration,
-    /// Serve more than one request on an HTTP/1 connection.
-    pub keep_alives_enabled: bool,
-    /// Added to every answer.
-    pub response_headers: Vec<(String, Secret)>,
-    /// Web pages that may send here.
-    pub cors: Option<cors::Settings>,
-    /// For the first request's head, and for later ones if `read_header_timeout` is zero. Ours.
-    pub handshake_timeout: Duration,
-    /// In each such interval a body has to bring 1 KiB, or its end. Ours.
-    pub body_timeout: Duration,
-    /// Requests in flight on one HTTP/2 connection. Ours.
-    pub max_concurrent_streams: u32,
-}
-
-impl Default for Settings {
-    fn default() -> Self {
-        let algorithms = ["", "gzip", "zstd", "zlib", "snappy", "deflate", "lz4", "x-snappy-framed"];
-        Self {
-            max_request_body_size: 20 << 20,
-            compression_algorithms: algorithms.map(str::to_owned).to_vec(),
-            read_timeout: Duration::ZERO,
-            read_header_timeout: Duration::from_secs(60),
-            write_timeout: Duration::from_secs(30),
-            idle_timeout: Duration::from_secs(60),
-            keep_alives_enabled: true,
-            response_headers: Vec::new(),
-            cors: None,
-            handshake_timeout: Duration::from_secs(60),
-            body_timeout: Duration::from_secs(30),
-            max_concurrent_streams: 250,
-        }
-    }
-}
-
 /// Serves one connection until it ends. Bodies are read as far as `memory` allows.
 pub fn serve_connection<S: Service>(
     stream: Stream,
@@ -192,8 +144,14 @@ pub fn serve_connection<S: Service>(
         ..Limits::default()
     };
     let io = TokioIo::new(Metered::new(stream, Arc::clone(&activity), settings.write_timeout));
-    let calls =
-        Calls { service, memory, peer, settings: Arc::clone(settings), activity: Arc::clone(&activity) };
+    let calls = Calls {
+        service,
+        memory,
+        peer,
+        settings: Arc::clone(settings),
+        added: response_headers(settings),
+        activity: Arc::clone(&activity),
+    };
     let calls = Arc::new(calls);
     let answer = hyper::service::service_fn(move |request: http::Request<Incoming>| {
         let in_flight = calls.activity.begin(request.version() < Version::HTTP_2);
@@ -242,7 +200,17 @@ struct Calls<S> {
     memory: Arc<dyn Reserve>,
     peer: Peer,
     settings: Arc<Settings>,
+    /// `response_headers`.
+    added: HeaderMap,
     activity: Arc<Activity>,
+}
+
+/// Names and values are checked with the configuration: what is no header here was none there.
+fn response_headers(settings: &Settings) -> HeaderMap {
+    let parse = |(name, value): &(String, Secret)| {
+        Some((HeaderName::try_from(name).ok()?, HeaderValue::try_from(value.expose()).ok()?))
+    };
+    settings.response_headers.iter().filter_map(parse).collect()
 }
 
 impl<S: Service> Calls<S> {
@@ -260,12 +228,8 @@ impl<S: Service> Calls<S> {
                 response
             }
         };
-        for (name, value) in &self.settings.response_headers {
-            // Names and values are checked with the configuration; what is no header here was none there.
-            if let (Ok(name), Ok(value)) = (HeaderName::try_from(name), HeaderValue::try_from(value.expose()))
-            {
-                response.headers_mut().insert(name, value);
-            }
+        for (name, value) in &self.added {
+            response.headers_mut().insert(name.clone(), value.clone());
         }
         response.map(|body| Reply { body, _in_flight: in_flight })
     }
