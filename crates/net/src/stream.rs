@@ -60,8 +60,9 @@ impl Stream {
         Self { io: Io::ClientTls(Box::new(stream)), _permit: None }
     }
 
-    /// Moves a plain connection to the runtime that this is called in; one under TLS stays where it is.
-    pub(crate) fn into_current_runtime(self) -> io::Result<Self> {
+    /// Moves a plain connection to the runtime that this is called in, so that its wake-ups need not cross threads. One
+    /// under TLS stays where it is: move it before the handshake.
+    pub fn into_current_runtime(self) -> io::Result<Self> {
         let io = match self.io {
             Io::Tcp(stream) => Io::Tcp(TcpStream::from_std(stream.into_std()?)?),
             Io::Unix(stream) => Io::Unix(UnixStream::from_std(stream.into_std()?)?),
