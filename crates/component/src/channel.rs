@@ -6,7 +6,7 @@
 
 use std::sync::Arc;
 
-use data::{Account, Batch};
+use data::{Account, Batch, Budget};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, TryAcquireError, mpsc};
 
 /// The reason under which items are refused that nobody will send again: what was left when time was up.
@@ -59,6 +59,8 @@ pub struct Capacity {
     pub overflow: Overflow,
     /// Set if whoever puts a batch in is done with it: the name under which the stage answers for it.
     pub takes_over: Option<Arc<str>>,
+    /// Set for sending queues: where the bytes that wait in it are counted.
+    pub queued_in: Option<Arc<Budget>>,
 }
 
 impl Capacity {
@@ -68,7 +70,7 @@ impl Capacity {
     /// busy while this one is scheduled.
     #[must_use]
     pub const fn inbox() -> Self {
-        Self { sizer: Sizer::Requests, size: 64, overflow: Overflow::Wait, takes_over: None }
+        Self { sizer: Sizer::Requests, size: 64, overflow: Overflow::Wait, takes_over: None, queued_in: None }
     }
 }
 
@@ -197,8 +199,9 @@ impl Slot<'_> {
             batch.ticket.take_over(by);
         }
         self.inlet.shared.account.enter(items);
+        self.inlet.shared.count_queued(&batch);
         self.inlet.sender.send(Entry { batch, permit: self.permit }).map_err(|back| {
-            self.inlet.shared.account.begin(items);
+            self.inlet.shared.begin(&back.0.batch);
             self.inlet.shared.account.refuse("stopped", items);
             back.0.batch
         })
@@ -206,6 +209,20 @@ impl Slot<'_> {
 }
 
 impl Shared {
+    fn count_queued(&self, batch: &Batch) {
+        if let Some(budget) = &self.capacity.queued_in {
+            budget.enqueue(batch.len());
+        }
+    }
+
+    /// A batch goes from the channel into the stage.
+    fn begin(&self, batch: &Batch) {
+        self.account.begin(batch.items());
+        if let Some(budget) = &self.capacity.queued_in {
+            budget.dequeue(batch.len());
+        }
+    }
+
     /// A batch larger than the whole channel takes all of it: it passes alone instead of never.
     fn size(&self, batch: &Batch) -> u32 {
         let size = self.capacity.sizer.measure(batch).clamp(1, self.capacity.size);
@@ -217,14 +234,14 @@ impl Inbox {
     /// The next batch, or none once every inlet is gone and all was taken.
     pub async fn recv(&mut self) -> Option<Entry> {
         let entry = self.entries.recv().await?;
-        self.shared.account.begin(entry.batch.items());
+        self.shared.begin(&entry.batch);
         Some(entry)
     }
 
     /// The next batch if one waits.
     pub fn try_recv(&mut self) -> Option<Entry> {
         let entry = self.entries.try_recv().ok()?;
-        self.shared.account.begin(entry.batch.items());
+        self.shared.begin(&entry.batch);
         Some(entry)
     }
 

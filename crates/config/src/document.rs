@@ -129,10 +129,18 @@ pub struct Service {
 }
 
 /// Bounds of the whole process.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Limits {
     /// Most telemetry held at once, in MiB; 0 means a quarter of the memory that the process may use.
     pub max_held_mib: u64,
+    /// With more than this waiting in sending queues, in MiB, clients are answered up to 50 ms later.
+    pub ease_above_mib: u64,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self { max_held_mib: 0, ease_above_mib: 8 }
+    }
 }
 
 /// One pipeline.
@@ -244,5 +252,8 @@ impl Section for Limits {
         let doc =
             "Most telemetry held at once, in MiB; 0 is a quarter of the memory that the process may use.";
         fields.field("max_held_mib", doc, |c| &mut c.max_held_mib).at_most(1 << 24);
+        let doc = "With more than this waiting in sending queues, in MiB, clients are answered up to 50 ms later, \
+            so that they send no faster than data leaves.";
+        fields.field("ease_above_mib", doc, |c| &mut c.ease_above_mib).at_most(1 << 24);
     }
 }

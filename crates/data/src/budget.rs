@@ -16,6 +16,8 @@ use crate::part::Part;
 pub struct Budget {
     limit: AtomicUsize,
     held: AtomicUsize,
+    queued: AtomicUsize,
+    ease: AtomicUsize,
 }
 
 /// The budget has no room for what was asked.
@@ -43,7 +45,9 @@ impl Budget {
     /// A budget of `limit` bytes.
     #[must_use]
     pub fn new(limit: usize) -> Arc<Self> {
-        Arc::new(Self { limit: AtomicUsize::new(limit), held: AtomicUsize::new(0) })
+        let zero = AtomicUsize::default;
+        let (limit, ease) = (AtomicUsize::new(limit), AtomicUsize::new(usize::MAX));
+        Arc::new(Self { limit, held: zero(), queued: zero(), ease })
     }
 
     /// A budget that never refuses; it still counts.
@@ -62,6 +66,33 @@ impl Budget {
     #[must_use]
     pub fn limit(&self) -> usize {
         self.limit.load(Ordering::Relaxed)
+    }
+
+    /// Bytes in sending queues that nobody has begun to send: zero as long as destinations keep up.
+    #[must_use]
+    pub fn queued(&self) -> usize {
+        self.queued.load(Ordering::Relaxed)
+    }
+
+    /// Bytes came into a sending queue.
+    pub fn enqueue(&self, bytes: usize) {
+        self.queued.fetch_add(bytes, Ordering::Relaxed);
+    }
+
+    /// Bytes left a sending queue, to be sent or given up.
+    pub fn dequeue(&self, bytes: usize) {
+        self.queued.fetch_sub(bytes, Ordering::Relaxed);
+    }
+
+    /// Whether destinations are so far behind that clients should be answered more slowly.
+    #[must_use]
+    pub fn is_behind(&self) -> bool {
+        self.queued() > self.ease.load(Ordering::Relaxed)
+    }
+
+    /// Sets how many queued bytes [`is_behind`](Self::is_behind) allows.
+    pub fn set_ease(&self, bytes: usize) {
+        self.ease.store(bytes, Ordering::Relaxed);
     }
 
     /// Changes the limit; what is held stays held.

@@ -8,7 +8,7 @@ use component::{
     BoxError, Capacity, Ended, Entry, Exporter, ExporterStage, ExporterUnit, Inbox, Level, NodeId, Overflow,
     RunCx, Sizer, channel,
 };
-use data::{Account, Batch, Context, Signal};
+use data::{Account, Batch, Budget, Context, Signal};
 use futures::FutureExt as _;
 use tokio::sync::{OnceCell, OwnedSemaphorePermit};
 use tokio::task::JoinSet;
@@ -48,7 +48,13 @@ struct Shared<E> {
 }
 
 impl<E: Exporter> ExporterUnit for Unit<E> {
-    fn stage(&self, node: &NodeId, signal: Signal, account: Arc<Account>) -> ExporterStage {
+    fn stage(
+        &self,
+        node: &NodeId,
+        signal: Signal,
+        account: Arc<Account>,
+        budget: &Arc<Budget>,
+    ) -> ExporterStage {
         let queue = self.settings.holding.sending_queue.get();
         let capacity = match queue {
             Some(queue) => Capacity {
@@ -56,6 +62,7 @@ impl<E: Exporter> ExporterUnit for Unit<E> {
                 size: queue.queue_size,
                 overflow: if queue.block_on_overflow { Overflow::Wait } else { Overflow::Refuse },
                 takes_over: (!queue.wait_for_result).then(|| node.to_string().into()),
+                queued_in: Some(Arc::clone(budget)),
             },
             None => Capacity { size: self.concurrency, ..Capacity::inbox() },
         };

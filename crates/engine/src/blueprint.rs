@@ -55,6 +55,8 @@ pub struct Settings {
     pub drain_timeout: Duration,
     /// Most bytes of telemetry that may be held; beyond it receivers refuse.
     pub max_held_bytes: usize,
+    /// Bytes waiting in sending queues above which clients are answered more slowly.
+    pub ease_above_bytes: usize,
     /// Threads of the data plane; 0 lets the process choose.
     pub workers: usize,
 }
@@ -102,6 +104,7 @@ impl Blueprint {
         let settings = Settings {
             drain_timeout: service.drain_timeout,
             max_held_bytes: usize::try_from(max_held_bytes).unwrap_or(usize::MAX),
+            ease_above_bytes: usize::try_from(service.limits.ease_above_mib << 20).unwrap_or(usize::MAX),
             workers: service.workers,
         };
         let pipelines = service.pipelines.iter().map(pipeline).collect();

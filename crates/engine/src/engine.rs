@@ -166,7 +166,7 @@ impl Engine {
             alive.map(|(node, it)| (node.clone(), (it.inlet.clone(), it.body.clone()))).collect()
         });
         let running = running.unwrap_or_default();
-        wire(blueprint, &|id| self.build_cx(id), &self.books, &running).map_err(unbuilt)
+        wire(blueprint, &|id| self.build_cx(id), &self.books, &self.services.budget, &running).map_err(unbuilt)
     }
 
     /// Ends what the new graph does not keep; gives back the exporters that it does.
@@ -204,6 +204,7 @@ impl Engine {
         kept: BTreeMap<NodeId, RunningExporter>,
     ) -> Result<(), EngineError> {
         self.services.budget.set_limit(blueprint.settings.max_held_bytes);
+        self.services.budget.set_ease(blueprint.settings.ease_above_bytes);
         let mut graph = Graph {
             blueprint,
             front: Vec::new(),
@@ -321,7 +322,7 @@ pub fn check(blueprint: &Blueprint, environment: &Environment, user_agent: &Arc<
         environment: environment.clone(),
         user_agent: Arc::clone(user_agent),
     };
-    wire(blueprint, &cx, &Books::default(), &BTreeMap::new()).map(drop).map_err(unbuilt)
+    wire(blueprint, &cx, &Books::default(), &Budget::unlimited(), &BTreeMap::new()).map(drop).map_err(unbuilt)
 }
 
 fn unbuilt(errors: Vec<Unbuilt>) -> EngineError {

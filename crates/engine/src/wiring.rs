@@ -11,7 +11,7 @@ use component::{
     Outlets, Processor, Stage, channel,
 };
 use config::Node;
-use data::Signal;
+use data::{Budget, Signal};
 
 use crate::blueprint::{Blueprint, Pipeline, same};
 use crate::books::Books;
@@ -48,12 +48,14 @@ pub(crate) fn wire(
     blueprint: &Blueprint,
     cx: &dyn Fn(&Arc<str>) -> BuildCx,
     books: &Books,
+    budget: &Arc<Budget>,
     running: &BTreeMap<NodeId, (Inlet, Node)>,
 ) -> Result<Wired, Vec<Unbuilt>> {
     let mut wiring = Wiring {
         blueprint,
         cx,
         books,
+        budget,
         running,
         units: BTreeMap::new(),
         connectors: BTreeMap::new(),
@@ -73,6 +75,7 @@ struct Wiring<'a> {
     blueprint: &'a Blueprint,
     cx: &'a dyn Fn(&Arc<str>) -> BuildCx,
     books: &'a Books,
+    budget: &'a Arc<Budget>,
     running: &'a BTreeMap<NodeId, (Inlet, Node)>,
     units: BTreeMap<Arc<str>, Box<dyn ExporterUnit>>,
     connectors: BTreeMap<NodeId, Inlet>,
@@ -204,7 +207,7 @@ impl Wiring<'_> {
             };
             self.units.insert(Arc::clone(id), unit);
         }
-        let stage = self.units.get(id)?.stage(node, signal, self.books.account(node, signal));
+        let stage = self.units.get(id)?.stage(node, signal, self.books.account(node, signal), self.budget);
         let inlet = stage.inlet.clone();
         self.wired.work.push((node.clone(), Work::Exporter(stage)));
         Some(inlet)
