@@ -139,7 +139,7 @@ pub struct Limits {
 
 impl Default for Limits {
     fn default() -> Self {
-        Self { max_held_mib: 0, ease_above_mib: 8 }
+        Self { max_held_mib: 0, ease_above_mib: 4 }
     }
 }
 

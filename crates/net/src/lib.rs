@@ -2,7 +2,7 @@
 //!
 //! Nothing here knows telemetry. gRPC and HTTP hand over and take raw bytes; what they mean is the component's.
 //!
-//! - [`listen`]: bound sockets and accepted [`Stream`]s; [`serve`]: the loop between them and their connections;
+//! - [`listen`]: bound sockets and accepted [`Stream`]s;
 //! - [`tls`]: both sides' TLS, with certificates re-read from files;
 //! - [`grpc`]: a unary server and client over HTTP/2; [`http`]: an HTTP/1 and HTTP/2 server and a pooled client;
 //! - [`compression`]: every codec behind one cap; [`reserve`]: memory is asked for before a body is read;
@@ -20,7 +20,7 @@ pub mod http;
 pub mod listen;
 pub mod proxy;
 pub mod reserve;
-pub mod serve;
+
 pub mod shutdown;
 pub mod status;
 pub mod tls;
@@ -30,6 +30,8 @@ mod body;
 mod config_tests;
 mod drive;
 mod metered;
+#[cfg(test)]
+mod serve;
 mod stream;
 #[cfg(test)]
 mod testing;

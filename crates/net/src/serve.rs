@@ -1,4 +1,5 @@
-//! The loop between a listener and its connections, for whoever has no reason to write another.
+//! The loop between a listener and its connections, as the tests here need it. (Receivers have their own: theirs spawns
+//! through the engine, which ends the process when a connection panics.)
 
 use std::future::Future;
 use std::io;
@@ -18,7 +19,7 @@ use crate::{Peer, Stream};
 /// Each connection is a task: a TLS handshake, if there is `tls`, and then what `connection` makes of it, such as
 /// [`crate::grpc::server::serve_connection`]. The tasks go to `runtimes` in turn, or all to the current one if there
 /// are none. Dropping this future drops the listener and every connection.
-pub async fn serve<F>(
+pub(crate) async fn serve<F>(
     listener: Listener,
     tls: Option<Arc<ServerTls>>,
     runtimes: &[Handle],

@@ -7,10 +7,10 @@ use crate::intake::Receipt;
 
 /// The answer as protobuf.
 pub(crate) fn protobuf(receipt: &Receipt) -> Bytes {
-    let partial = receipt.rejected.as_ref().map(|(rejected, message)| PartialSuccess {
-        rejected: *rejected,
-        message: message.to_string(),
-    });
+    let partial = receipt
+        .rejected
+        .as_ref()
+        .map(|(rejected, message)| PartialSuccess { rejected: *rejected, message: message.to_string() });
     encode(&partial.unwrap_or_default())
 }
 

@@ -49,7 +49,8 @@ pub enum InvalidUtf8 {
 }
 
 impl Choice for InvalidUtf8 {
-    const SPELLINGS: &'static [(&'static str, Self)] = &[("replace", Self::Replace), ("refuse", Self::Refuse)];
+    const SPELLINGS: &'static [(&'static str, Self)] =
+        &[("replace", Self::Replace), ("refuse", Self::Refuse)];
 }
 setting_by_choice!(InvalidUtf8);
 

@@ -22,7 +22,8 @@ impl Service for Grpc {
     async fn call(&self, request: Request) -> Result<Bytes, Status> {
         let signal = self.route(request.path())?;
         let context = self.intake.context(&request.head.headers, request.peer);
-        let taken = self.intake.take(signal, Encoding::Protobuf, request.message, request.reservation, context);
+        let taken =
+            self.intake.take(signal, Encoding::Protobuf, request.message, request.reservation, context);
         match taken.await {
             Ok(receipt) => Ok(answer::protobuf(&receipt)),
             Err(refused) => Err(status(&refused)),

@@ -107,7 +107,8 @@ fn success(receipt: &Receipt, signal: Signal, encoding: Encoding) -> Response {
 /// A refusal: the status that the specification gives its code, and when to come back if it may.
 fn failure(refused: &Refused, encoding: Encoding) -> Response {
     let status = status(refused);
-    let http = StatusCode::from_u16(http_from_code(status.code())).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+    let http =
+        StatusCode::from_u16(http_from_code(status.code())).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
     let mut response = error_body(http, &status, encoding);
     if let Refusal::Retry { after: Some(after) } = refused.refusal {
         response.headers_mut().insert(RETRY_AFTER, HeaderValue::from(retry_after(after)));

@@ -59,9 +59,8 @@ pub(crate) struct Settings {
 
 impl Intake {
     pub(crate) fn new(settings: &Settings, outlets: Outlets, cx: RunCx) -> Self {
-        let counters = Signal::ALL.map(|signal| {
-            outlets.get(signal).map(|_| Counters::register(&cx, settings.transport, signal))
-        });
+        let counters = Signal::ALL
+            .map(|signal| outlets.get(signal).map(|_| Counters::register(&cx, settings.transport, signal)));
         let labels = labels(&cx, settings.transport);
         let replaced = cx.meters.counter(
             "collimator_receiver_replaced_strings",
@@ -161,7 +160,10 @@ impl Counters {
             cx.meters.counter(&name, help, "{items}", &labels)
         };
         // Always there with 0, as in the Collector, which counts nothing here by default.
-        counter("failed", "Number of items that failed to be processed by the receiver due to internal errors");
+        counter(
+            "failed",
+            "Number of items that failed to be processed by the receiver due to internal errors",
+        );
         Self {
             accepted: counter("accepted", "Number of items successfully pushed into the pipeline"),
             refused: counter("refused", "Number of items that could not be pushed into the pipeline"),

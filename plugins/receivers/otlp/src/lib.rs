@@ -23,9 +23,8 @@ use crate::http::Http;
 use crate::intake::{Intake, Settings};
 
 /// The component type.
-pub const SPEC: Spec =
-    Spec::new::<OtlpReceiver>(Kind::Receiver, "otlp", "Receives OTLP over gRPC and HTTP")
-        .stability(Stability::Beta);
+pub const SPEC: Spec = Spec::new::<OtlpReceiver>(Kind::Receiver, "otlp", "Receives OTLP over gRPC and HTTP")
+    .stability(Stability::Beta);
 
 /// The receiver.
 pub struct OtlpReceiver {

@@ -1,6 +1,7 @@
 //! Sockets and connections: one server for each protocol, until it is told to drain.
 
 use std::future::Future;
+use std::io;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
@@ -39,8 +40,7 @@ pub(crate) fn grpc(
     let memory: Arc<dyn Reserve> = Arc::new(Memory(Arc::clone(&cx.budget)));
     let connect: Connect = Arc::new(move |stream, peer, signal| {
         let (service, memory) = (Arc::clone(&service), Arc::clone(&memory));
-        let serving =
-            net::grpc::server::serve_connection(stream, peer, service, &settings, memory, signal);
+        let serving = net::grpc::server::serve_connection(stream, peer, service, &settings, memory, signal);
         Box::pin(async move { note_end(peer, &serving.await) })
     });
     let tls = tls(config.tls.get(), &[Proto::Http2], config.handshake_timeout)?;
@@ -57,8 +57,7 @@ pub(crate) fn http(
     let memory: Arc<dyn Reserve> = Arc::new(Memory(Arc::clone(&cx.budget)));
     let connect: Connect = Arc::new(move |stream, peer, signal| {
         let (service, memory) = (Arc::clone(&service), Arc::clone(&memory));
-        let serving =
-            net::http::server::serve_connection(stream, peer, service, &settings, memory, signal);
+        let serving = net::http::server::serve_connection(stream, peer, service, &settings, memory, signal);
         Box::pin(async move { note_end(peer, &serving.await) })
     });
     let tls = tls(config.tls.get(), &[Proto::Http2, Proto::Http1], config.handshake_timeout)?;
@@ -92,15 +91,21 @@ impl Server {
             let (stream, peer) = listener.accept().await;
             let (connect, signal, tls) = (Arc::clone(&self.connect), trigger.signal(), self.tls.clone());
             self.cx.workers.spawn(&self.cx.name, async move {
-                match tls {
-                    None => connect(stream, peer, signal).await,
-                    Some(tls) => match tls.accept(stream).await {
-                        Ok(stream) => connect(stream, peer, signal).await,
-                        Err(error) => tracing::warn!(%peer, %error, "TLS handshake failed"),
-                    },
+                match open(stream, tls).await {
+                    Ok(stream) => connect(stream, peer, signal).await,
+                    Err(error) => tracing::warn!(%peer, %error, "connection failed to open"),
                 }
             });
         }
+    }
+}
+
+/// Brings a connection to the runtime that serves it, and shakes hands.
+async fn open(stream: Stream, tls: Option<Arc<ServerTls>>) -> io::Result<Stream> {
+    let stream = stream.into_current_runtime()?;
+    match tls {
+        None => Ok(stream),
+        Some(tls) => tls.accept(stream).await,
     }
 }
 
@@ -124,7 +129,8 @@ fn bind(
 ) -> Result<Server, BoxError> {
     let key = format!("{} {}", settings.transport, settings.endpoint);
     let bound = cx.listeners.open(&key, || Bound::bind(settings))?;
-    let endpoint = bound.local_addr().map_or_else(|| settings.endpoint.clone(), |address| address.to_string());
+    let endpoint =
+        bound.local_addr().map_or_else(|| settings.endpoint.clone(), |address| address.to_string());
     tracing::info!(otelcol.component.id = %cx.node.id, otelcol.component.kind = "receiver", endpoint, "{message}");
     Ok(Server { bound, listen: settings.clone(), tls, connect, cx: cx.clone() })
 }
