@@ -97,8 +97,7 @@ impl Running {
 impl Drop for Running {
     fn drop(&mut self) {
         // A test that failed must leave nothing behind; one that passed has waited already.
-        let _ = self.child.kill();
-        let _ = self.child.wait();
+        drop((self.child.kill(), self.child.wait()));
     }
 }
 
@@ -197,11 +196,16 @@ fn validate_and_run_refuse_in_the_same_words() {
         good.replace("nop: {}", "nop: {key: 1}"),
         good.replace("[nop]", "[nap]"),
         good.replace("http:", "htp:"),
-        // Only building finds this one.
-        configuration(0, "file: {path: '*/x', group_by: {enabled: true}}"),
+        // Only building finds this one: what is wrong is a variable that stands in for a setting.
+        configuration(0, "otlp_grpc: {endpoint: 'localhost:1'}"),
     ] {
         let config = format!("yaml:{wrong}");
-        let (validated, run) = (run(&["validate", "--config", &config]), run(&["--config", &config]));
+        let refused = |arguments: &[&str]| {
+            let mut command = collimator();
+            command.args(arguments).arg("--config").arg(&config).env("HTTPS_PROXY", "nonsense://");
+            command.output().expect("it runs")
+        };
+        let (validated, run) = (refused(&["validate"]), refused(&[]));
         assert_eq!((validated.status.code(), run.status.code()), (Some(1), Some(1)), "{wrong}");
         let last = |output: &Output| stderr(output).split("Error: ").nth(1).map(ToOwned::to_owned);
         assert!(last(&validated).is_some(), "{}", stderr(&validated));
