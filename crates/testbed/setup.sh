@@ -1,0 +1,35 @@
+#!/bin/sh
+# Makes .test-env/ at the root of the repository: the OpenTelemetry SDKs that the end-to-end tests send with.
+# Quick when there is nothing to do. Says on standard error why it can't.
+set -eu
+
+here=$(cd "$(dirname "$0")" && pwd)
+env="$here/../../.test-env"
+fail() { echo "$1" >&2; exit 1; }
+
+command -v python3 >/dev/null || fail "python3 is missing"
+command -v node >/dev/null || fail "node is missing"
+command -v npm >/dev/null || fail "npm is missing"
+python3 -c 'import sys; sys.exit(sys.version_info < (3, 10))' || fail "python3 is older than 3.10"
+node -e 'process.exit(parseInt(process.versions.node) < 20 ? 1 : 0)' || fail "node is older than 20"
+
+mkdir -p "$env"
+# Several test processes may come here at once.
+if [ "${TESTBED_LOCKED:-}" != "$env" ] && command -v flock >/dev/null; then
+    TESTBED_LOCKED="$env" exec flock "$env/lock" sh "$0"
+fi
+
+want=$(cat "$here/sdk/requirements.txt" "$here/sdk/package.json" "$here/sdk/package-lock.json" | cksum)
+if [ "$(cat "$env/done" 2>/dev/null || true)" != "$want" ]; then
+    rm -rf "$env/venv" "$env/node" "$env/done"
+    python3 -m venv "$env/venv" || fail "python3 has no venv"
+    "$env/venv/bin/pip" install --quiet --disable-pip-version-check --requirement "$here/sdk/requirements.txt" >&2 ||
+        fail "the Python packages can't be installed"
+    mkdir -p "$env/node"
+    cp "$here/sdk/package.json" "$here/sdk/package-lock.json" "$here/sdk/.npmrc" "$env/node/"
+    (cd "$env/node" && npm ci --ignore-scripts --no-audit --no-fund --loglevel=error >&2) ||
+        fail "the Node packages can't be installed"
+    echo "$want" > "$env/done"
+fi
+cp "$here/sdk/send.mjs" "$env/node/send.mjs.next"
+mv "$env/node/send.mjs.next" "$env/node/send.mjs"
