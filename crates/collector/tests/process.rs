@@ -161,6 +161,18 @@ fn a_wrong_configuration_does_not_replace_the_running_one() {
 }
 
 #[test]
+fn a_start_that_fails_brings_the_former_graph_back() {
+    let taken = TcpListener::bind("127.0.0.1:0").expect("loopback has ports");
+    let (port, other) = (free_port(), taken.local_addr().expect("it is bound").port());
+    let mut running = Running::start(&configuration(port, "nop: {}"));
+    running.reload(&configuration(other, "nop: {}"), "the running one stays");
+    assert_eq!(post(port), "HTTP/1.1 200 OK");
+    let (code, said) = running.stop();
+    assert_eq!(code, Some(0), "{said}");
+    assert!(said.contains("address already in use"), "{said}");
+}
+
+#[test]
 fn a_reload_keeps_sockets_and_counts() {
     let port = free_port();
     let mut running = Running::start(&configuration(port, "nop: {}"));
