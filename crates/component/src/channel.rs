@@ -5,9 +5,11 @@
 //! the room is given back when the [`Entry`]'s permit is dropped, which for a queue is after delivery.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use data::{Account, Batch, Budget};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore, TryAcquireError, mpsc};
+use tokio::sync::mpsc::{self, error::SendError};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, TryAcquireError};
 
 /// The reason under which items are refused that nobody will send again: what was left when time was up.
 pub const SHUTDOWN: &str = "shutdown";
@@ -75,14 +77,19 @@ impl Capacity {
 }
 
 /// Makes a channel into the node whose account is given.
+///
+/// Channels are made from the back of the graph to its front: that of a stage after those that it sends to. Who
+/// needs room in several relies on it, see [`Outlet`](crate::Outlet).
 #[must_use]
 pub fn channel(capacity: Capacity, account: Arc<Account>) -> (Inlet, Inbox) {
+    static MADE: AtomicU64 = AtomicU64::new(0);
     let size = capacity.size.clamp(1, Semaphore::MAX_PERMITS.min(u32::MAX as usize));
     let (sender, entries) = mpsc::unbounded_channel();
     let shared = Arc::new(Shared {
         capacity: Capacity { size, ..capacity },
         room: Arc::new(Semaphore::new(size)),
         account,
+        number: MADE.fetch_add(1, Ordering::Relaxed),
     });
     (Inlet { shared: Arc::clone(&shared), sender }, Inbox { shared, entries })
 }
@@ -145,9 +152,16 @@ struct Shared {
     capacity: Capacity,
     room: Arc<Semaphore>,
     account: Arc<Account>,
+    /// How many channels of the process were made before.
+    number: u64,
 }
 
 impl Inlet {
+    /// Greater than the number of every channel that the stage behind this one sends to.
+    pub(crate) fn number(&self) -> u64 {
+        self.shared.number
+    }
+
     /// What a full channel does to a client.
     #[must_use]
     pub fn overflow(&self) -> Overflow {
@@ -165,46 +179,59 @@ impl Inlet {
     /// # Errors
     /// Gives the batch back if the stage has ended.
     pub async fn send(&self, batch: Batch) -> Result<(), Batch> {
-        match self.reserve(&batch).await {
-            Ok(slot) => slot.fill(batch),
+        match self.reserve(&batch, 1).await {
+            Ok(permit) => self.slot(permit).fill(batch),
             Err(Closed) => Err(batch),
         }
     }
 
-    pub(crate) async fn reserve(&self, batch: &Batch) -> Result<Slot<'_>, Closed> {
+    /// Waits for room for `copies` of the batch.
+    pub(crate) async fn reserve(&self, batch: &Batch, copies: usize) -> Result<OwnedSemaphorePermit, Closed> {
         let room = Arc::clone(&self.shared.room);
-        let permit = room.acquire_many_owned(self.shared.size(batch)).await.map_err(|_| Closed)?;
-        Ok(Slot { inlet: self, permit })
+        room.acquire_many_owned(self.shared.size(batch, copies)).await.map_err(|_| Closed)
     }
 
     /// Room at once, or none (`Ok(None)`).
-    pub(crate) fn try_reserve(&self, batch: &Batch) -> Result<Option<Slot<'_>>, Closed> {
+    pub(crate) fn try_reserve(
+        &self,
+        batch: &Batch,
+        copies: usize,
+    ) -> Result<Option<OwnedSemaphorePermit>, Closed> {
         let room = Arc::clone(&self.shared.room);
-        match room.try_acquire_many_owned(self.shared.size(batch)) {
-            Ok(permit) => Ok(Some(Slot { inlet: self, permit })),
+        match room.try_acquire_many_owned(self.shared.size(batch, copies)) {
+            Ok(permit) => Ok(Some(permit)),
             Err(TryAcquireError::NoPermits) => Ok(None),
             Err(TryAcquireError::Closed) => Err(Closed),
         }
+    }
+
+    /// A place for the batch that room was reserved for.
+    pub(crate) const fn slot(&self, permit: OwnedSemaphorePermit) -> Slot<'_> {
+        Slot { inlet: self, permit }
     }
 }
 
 impl Slot<'_> {
     /// Puts the batch in; gives it back if the stage has ended meanwhile.
     pub(crate) fn fill(self, mut batch: Batch) -> Result<(), Batch> {
+        let Self { inlet: Inlet { shared, sender }, permit } = self;
         let items = batch.items();
-        if let Some(by) = &self.inlet.shared.capacity.takes_over {
-            if self.inlet.sender.is_closed() {
-                return Err(batch);
-            }
-            batch.ticket.take_over(by);
+        let taker = shared.capacity.takes_over.as_ref();
+        // Nobody is told that it was taken over before it is in there.
+        let mut ticket = taker.map(|_| std::mem::take(&mut batch.ticket));
+        shared.account.enter(items);
+        shared.count_queued(&batch);
+        let sent = sender.send(Entry { batch, permit });
+        if let Err(SendError(Entry { mut batch, .. })) = sent {
+            shared.begin(&batch);
+            shared.account.refuse("stopped", items);
+            batch.ticket.merge(ticket.take().unwrap_or_default());
+            return Err(batch);
         }
-        self.inlet.shared.account.enter(items);
-        self.inlet.shared.count_queued(&batch);
-        self.inlet.sender.send(Entry { batch, permit: self.permit }).map_err(|back| {
-            self.inlet.shared.begin(&back.0.batch);
-            self.inlet.shared.account.refuse("stopped", items);
-            back.0.batch
-        })
+        if let (Some(mut ticket), Some(by)) = (ticket, taker) {
+            ticket.take_over(by);
+        }
+        Ok(())
     }
 }
 
@@ -223,9 +250,9 @@ impl Shared {
         }
     }
 
-    /// A batch larger than the whole channel takes all of it: it passes alone instead of never.
-    fn size(&self, batch: &Batch) -> u32 {
-        let size = self.capacity.sizer.measure(batch).clamp(1, self.capacity.size);
+    /// What is larger than the whole channel takes all of it: it passes alone instead of never.
+    fn size(&self, batch: &Batch, copies: usize) -> u32 {
+        let size = self.capacity.sizer.measure(batch).max(1).saturating_mul(copies).min(self.capacity.size);
         u32::try_from(size).unwrap_or(u32::MAX)
     }
 }

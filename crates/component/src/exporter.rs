@@ -45,8 +45,13 @@ pub type ExportFuture = BoxFuture<'static, Ended>;
 /// An exporter that is configured and can be opened for each signal that some pipeline sends to it.
 pub trait ExporterUnit: Send {
     /// A stage for one signal. The stages of one unit share what the exporter shares (a file, a connection).
-    fn stage(&self, node: &NodeId, signal: Signal, account: Arc<Account>, budget: &Arc<Budget>)
-    -> ExporterStage;
+    fn stage(
+        &self,
+        node: &NodeId,
+        signal: Signal,
+        account: Arc<Account>,
+        budget: &Arc<Budget>,
+    ) -> ExporterStage;
 }
 
 /// An exporter's node: the way in, and the task behind it.

@@ -2,13 +2,23 @@
 //!
 //! Room is reserved in every branch before any branch gets the batch, so a refusal never leaves copies on the
 //! healthy branches. Branches marked best-effort are served if they have room and are no part of the verdict.
+//!
+//! Whoever waits for room in one branch may hold room in another. Two rules keep such waits from closing a ring:
+//! every outlet reserves from the front of the graph to its back (a channel's stage only ever waits for channels
+//! behind it), and the room of several edges into one channel is asked for at once.
 
+use std::cmp::Reverse;
 use std::sync::Arc;
 use std::time::Duration;
 
 use data::{Account, Batch, Code, Refused, Signal};
+use tokio::sync::OwnedSemaphorePermit;
+use tokio::time::Instant;
 
 use crate::channel::{Closed, Inlet, Overflow, SHUTDOWN, Slot};
+
+/// The reason under which items are refused whose client did not wait until there was room for them.
+const CLIENT_GONE: &str = "client gone";
 
 /// One edge of the graph.
 #[derive(Clone, Debug)]
@@ -22,7 +32,7 @@ pub struct Edge {
 /// The edges of one node for one signal. Cheap to clone.
 #[derive(Clone, Debug)]
 pub struct Outlet {
-    edges: Arc<[Edge]>,
+    branches: Arc<Branches>,
     account: Arc<Account>,
 }
 
@@ -30,6 +40,21 @@ pub struct Outlet {
 #[derive(Clone, Debug, Default)]
 pub struct Outlets {
     by_signal: [Option<Outlet>; Signal::ALL.len()],
+}
+
+#[derive(Debug)]
+struct Branches {
+    /// In the order in which room is reserved.
+    needed: Vec<Needed>,
+    best_effort: Vec<Inlet>,
+}
+
+/// A channel that has to take the batch.
+#[derive(Debug)]
+struct Needed {
+    inlet: Inlet,
+    /// How many edges lead into it: pipelines without processors may share an exporter.
+    copies: usize,
 }
 
 /// Why a batch could not be placed.
@@ -42,7 +67,7 @@ impl Outlet {
     /// Joins the edges with the account of the node that they leave.
     #[must_use]
     pub fn new(edges: Vec<Edge>, account: Arc<Account>) -> Self {
-        Self { edges: edges.into(), account }
+        Self { branches: Arc::new(Branches::new(edges)), account }
     }
 
     /// The account of the node that this leaves.
@@ -55,10 +80,10 @@ impl Outlet {
     ///
     /// If the next stage has ended the batch is refused in its ticket and in the account.
     pub async fn send(&self, batch: Batch) {
-        let mut slots = Vec::with_capacity(self.edges.len());
-        for edge in self.needed() {
-            match edge.inlet.reserve(&batch).await {
-                Ok(slot) => slots.push(slot),
+        let mut slots = Vec::with_capacity(self.branches.needed.len());
+        for needed in &self.branches.needed {
+            match needed.inlet.reserve(&batch, needed.copies).await {
+                Ok(permit) => needed.divide(permit, &mut slots),
                 Err(Closed) => return self.refuse(batch, &Unplaced::Closed),
             }
         }
@@ -67,33 +92,39 @@ impl Outlet {
 
     /// Takes a batch off the wire into the graph: counts it as received and hands it on.
     ///
-    /// Waits up to `patience` for room where the next stage asks for that, and refuses otherwise. What became
-    /// of it is said by the batch's ticket.
+    /// Waits up to `patience` in all for room where the next stage asks for that, and refuses otherwise. What
+    /// became of it is said by the batch's ticket. Dropping the future before that refuses the batch.
     pub async fn offer(&self, batch: Batch, patience: Duration) {
         self.account.receive(batch.items());
-        let mut slots = Vec::with_capacity(self.edges.len());
-        for edge in self.needed() {
-            match reserve_within(&edge.inlet, &batch, patience).await {
-                Ok(slot) => slots.push(slot),
-                Err(why) => return self.refuse(batch, &why),
-            }
+        let mut offered = Offered { account: &self.account, batch: Some(batch) };
+        let mut slots = Vec::with_capacity(self.branches.needed.len());
+        let reserved = match &offered.batch {
+            Some(batch) => self.branches.reserve_within(batch, patience, &mut slots).await,
+            None => Ok(()),
+        };
+        let Some(batch) = offered.batch.take() else { return };
+        match reserved {
+            Ok(()) => self.place(batch, slots),
+            Err(why) => self.refuse(batch, &why),
         }
-        self.place(batch, slots);
     }
 
-    fn needed(&self) -> impl Iterator<Item = &Edge> {
-        self.edges.iter().filter(|edge| !edge.best_effort)
-    }
-
-    fn place(&self, batch: Batch, slots: Vec<Slot<'_>>) {
-        for edge in self.edges.iter().filter(|edge| edge.best_effort) {
-            self.place_if_room(&edge.inlet, batch.best_effort());
-        }
+    fn place(&self, mut batch: Batch, slots: Vec<Slot<'_>>) {
         let items = batch.items();
+        let mut best_effort = self.branches.best_effort.iter();
+        // With nobody else to answer for the batch, one of these gets it and the others copies.
+        let alone = if slots.is_empty() { best_effort.next() } else { None };
+        for inlet in best_effort {
+            self.account.create(items);
+            self.place_if_room(inlet, batch.best_effort());
+        }
+        if let Some(inlet) = alone {
+            std::mem::take(&mut batch.ticket).delivered();
+            return self.place_if_room(inlet, batch);
+        }
         let mut slots = slots.into_iter();
         let Some(last) = slots.next_back() else {
-            // Only best-effort branches: nobody else answers for the batch.
-            self.account.leave(items);
+            self.account.discard("no way out", items);
             return batch.delivered();
         };
         for slot in slots {
@@ -103,14 +134,18 @@ impl Outlet {
         self.fill(last, batch);
     }
 
-    fn place_if_room(&self, inlet: &Inlet, copy: Batch) {
-        let items = copy.items();
-        self.account.create(items);
-        match inlet.try_reserve(&copy) {
-            Ok(Some(slot)) => self.fill(slot, copy),
-            Ok(None) | Err(Closed) => {
+    fn place_if_room(&self, inlet: &Inlet, batch: Batch) {
+        let items = batch.items();
+        let slot = inlet.try_reserve(&batch, 1).ok().flatten().map(|permit| inlet.slot(permit));
+        let unplaced = match slot {
+            Some(slot) => slot.fill(batch).err(),
+            None => Some(batch),
+        };
+        match unplaced {
+            None => self.account.leave(items),
+            Some(batch) => {
                 self.account.discard("best-effort branch full", items);
-                copy.delivered();
+                batch.delivered();
             }
         }
     }
@@ -140,21 +175,79 @@ impl Outlet {
     }
 }
 
-async fn reserve_within<'a>(
-    inlet: &'a Inlet,
-    batch: &Batch,
-    patience: Duration,
-) -> Result<Slot<'a>, Unplaced> {
-    match inlet.try_reserve(batch) {
-        Ok(Some(slot)) => return Ok(slot),
-        Ok(None) if inlet.overflow() == Overflow::Refuse => return Err(Unplaced::Full),
-        Ok(None) => {}
-        Err(Closed) => return Err(Unplaced::Closed),
+impl Branches {
+    fn new(mut edges: Vec<Edge>) -> Self {
+        edges.sort_by_key(|edge| Reverse(edge.inlet.number()));
+        let (mut needed, mut best_effort): (Vec<Needed>, Vec<Inlet>) = (Vec::new(), Vec::new());
+        for Edge { inlet, best_effort: may_fail } in edges {
+            match needed.last_mut() {
+                _ if may_fail => best_effort.push(inlet),
+                Some(last) if last.inlet.number() == inlet.number() => last.copies += 1,
+                _ => needed.push(Needed { inlet, copies: 1 }),
+            }
+        }
+        Self { needed, best_effort }
     }
-    match tokio::time::timeout(patience, inlet.reserve(batch)).await {
-        Ok(Ok(slot)) => Ok(slot),
-        Ok(Err(Closed)) => Err(Unplaced::Closed),
-        Err(_elapsed) => Err(Unplaced::Full),
+
+    /// Reserves in every needed branch, or says why that can't be.
+    async fn reserve_within<'a>(
+        &'a self,
+        batch: &Batch,
+        patience: Duration,
+        slots: &mut Vec<Slot<'a>>,
+    ) -> Result<(), Unplaced> {
+        let mut since: Option<Instant> = None;
+        for needed in &self.needed {
+            let permit = match needed.inlet.try_reserve(batch, needed.copies) {
+                Ok(Some(permit)) => permit,
+                Ok(None) if needed.inlet.overflow() == Overflow::Refuse => return Err(Unplaced::Full),
+                Ok(None) => {
+                    let waited = since.get_or_insert_with(Instant::now).elapsed();
+                    needed.reserve_within(batch, patience.saturating_sub(waited)).await?
+                }
+                Err(Closed) => return Err(Unplaced::Closed),
+            };
+            needed.divide(permit, slots);
+        }
+        Ok(())
+    }
+}
+
+impl Needed {
+    async fn reserve_within(
+        &self,
+        batch: &Batch,
+        patience: Duration,
+    ) -> Result<OwnedSemaphorePermit, Unplaced> {
+        match tokio::time::timeout(patience, self.inlet.reserve(batch, self.copies)).await {
+            Ok(Ok(permit)) => Ok(permit),
+            Ok(Err(Closed)) => Err(Unplaced::Closed),
+            Err(_elapsed) => Err(Unplaced::Full),
+        }
+    }
+
+    /// A slot for each edge out of the room for all.
+    fn divide<'a>(&'a self, mut permit: OwnedSemaphorePermit, slots: &mut Vec<Slot<'a>>) {
+        for left in (2..=self.copies).rev() {
+            let share = permit.split(permit.num_permits() / left).expect("a share is no more than the whole");
+            slots.push(self.inlet.slot(share));
+        }
+        slots.push(self.inlet.slot(permit));
+    }
+}
+
+/// A batch that waits for room. Dropped with it, because the client is gone, it refuses it.
+struct Offered<'a> {
+    account: &'a Account,
+    batch: Option<Batch>,
+}
+
+impl Drop for Offered<'_> {
+    fn drop(&mut self) {
+        if let Some(batch) = self.batch.take() {
+            self.account.refuse(CLIENT_GONE, batch.items());
+            batch.refused(&Refused { code: Code::Cancelled, ..Refused::retry("the client went away") });
+        }
     }
 }
 
