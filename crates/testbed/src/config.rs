@@ -25,9 +25,10 @@ pub fn graph(receiver: &str, exporters: &str, processors: &str, exits: &str, ser
         .concat();
     let exporters: String = exporters.lines().map(|line| format!("  {}\n", line.trim_start())).collect();
     let service: String = service.lines().map(|line| format!("  {}\n", line.trim_start())).collect();
+    // Two names for the same address: a reload knows a socket by what the configuration calls it.
     format!(
         "receivers:
-  otlp: {{protocols: {{grpc: {{endpoint: \"127.0.0.1:0\"}}, http: {{endpoint: \"127.0.0.1:0\"}}}}, {more}}}
+  otlp: {{protocols: {{grpc: {{endpoint: \"127.0.0.1:0\"}}, http: {{endpoint: \"localhost:0\"}}}}, {more}}}
 processors:
   batch: {{timeout: 50ms}}
 exporters:

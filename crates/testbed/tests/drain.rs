@@ -148,7 +148,7 @@ async fn requests_that_wait_are_answered_before_the_end() {
     let answer = waiting.await.unwrap().expect("an answer");
     assert_eq!(answer.code, 14, "it may send again: {answer:?}");
     assert_eq!(ended.code, Some(1), "{}", ended.output);
-    ended.account.of("exporter otlp_grpc (traces)", "spans");
+    assert_eq!(ended.account.of("exporter otlp_grpc (traces)", "spans").left, 0);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

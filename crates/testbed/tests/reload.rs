@@ -164,7 +164,7 @@ fn ports_can_be_exchanged() {
     let first = config::through_batch("file", "{path: DIR/out.json, append: true}");
     let collector = Collector::start(&first);
     let former = collector.http();
-    collector.write_config(&first.replacen("http: {endpoint: \"127.0.0.1:0\"}", "http: {endpoint: \"localhost:0\"}", 1));
+    collector.write_config(&first.replace("localhost:0", "127.0.0.2:0"));
     collector.signal(Signal::SIGHUP);
     collector.wait_for(UPDATED);
     assert_ne!(collector.http(), former);
