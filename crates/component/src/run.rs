@@ -73,7 +73,7 @@ impl RunCx {
         let sender = self.ready.lock().unwrap_or_else(PoisonError::into_inner).take();
         if let Some(sender) = sender {
             // The engine is gone only if the process is ending anyway.
-            let _ = sender.send(());
+            sender.send(()).ok();
         }
     }
 }

@@ -31,6 +31,12 @@ impl Accumulator {
         self.batch.as_ref().map_or(0, Batch::items)
     }
 
+    /// Whether nothing waits. A batch of no items is something: its ticket wants an answer.
+    #[must_use]
+    pub const fn is_empty(&self) -> bool {
+        self.batch.is_none()
+    }
+
     /// Adds a batch; gives out what is complete through `emit`.
     pub fn push(
         &mut self,

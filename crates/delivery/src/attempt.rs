@@ -34,12 +34,15 @@ impl<E: Exporter> Delivery<E> {
         while let Some(piece) = pieces.pop() {
             match self.attempts(&piece).await {
                 Ok(accepted) => self.accepted(piece, accepted),
-                Err(Failure::TooLarge(_)) if piece.items() > 1 => {
+                Err(Failure::TooLarge(refused)) => {
                     let half = PieceSize::Items(piece.items().div_ceil(2));
-                    // Taken from the end, so turned round to keep the order.
-                    pieces.extend(chunk(piece, half, &self.cx.budget).into_iter().rev());
+                    match <[Batch; 1]>::try_from(chunk(piece, half, &self.cx.budget)) {
+                        // A single item, or a signal that is not cut.
+                        Ok([whole]) => self.refused("too large", whole, &refused),
+                        // Taken from the end, so turned round to keep the order.
+                        Err(halves) => pieces.extend(halves.into_iter().rev()),
+                    }
                 }
-                Err(Failure::TooLarge(refused)) => self.refused("too large", piece, &refused),
                 Err(Failure::Final(reason, refused)) => self.refused(reason, piece, &refused),
             }
         }
@@ -62,7 +65,7 @@ impl<E: Exporter> Delivery<E> {
             };
             let wait = backoff.next(retry, hint);
             let limit = retry.max_elapsed_time;
-            if !limit.is_zero() && started.elapsed() + wait > limit {
+            if !limit.is_zero() && started.elapsed().saturating_add(wait) > limit {
                 let message = format!("no more retries left: {refused}");
                 return Err(Failure::Final(
                     "retries used up",

@@ -36,9 +36,10 @@ impl Backoff {
     }
 }
 
-/// A duration times a factor, saturating; nonsense factors give zero.
+/// A duration times a factor of at least zero, saturating.
 fn scale(duration: Duration, factor: f64) -> Duration {
-    Duration::try_from_secs_f64(duration.as_secs_f64() * factor).unwrap_or(Duration::ZERO)
+    // What no duration can hold is endless; to take it for zero would try again without a pause.
+    Duration::try_from_secs_f64(duration.as_secs_f64() * factor).unwrap_or(Duration::MAX)
 }
 
 #[cfg(test)]
@@ -53,6 +54,16 @@ mod tests {
         assert_eq!(waits, [5.0, 7.5, 11.25, 16.875, 25.3125, 30.0, 30.0]);
         assert_eq!(backoff.next(&retry, Some(Duration::from_secs(90))), Duration::from_secs(90));
         assert_eq!(backoff.next(&retry, Some(Duration::ZERO)), Duration::from_secs(30));
+    }
+
+    #[test]
+    fn a_huge_multiplier_leads_to_the_limit() {
+        for multiplier in [1e300, f64::INFINITY] {
+            let retry = Retry { randomization_factor: 0.0, multiplier, ..Retry::default() };
+            let mut backoff = Backoff::new(&retry, 1);
+            let waits = [backoff.next(&retry, None), backoff.next(&retry, None)];
+            assert_eq!(waits, [retry.initial_interval, retry.max_interval]);
+        }
     }
 
     #[test]

@@ -7,6 +7,7 @@
 mod accumulator;
 mod attempt;
 mod backoff;
+mod joining;
 mod settings;
 mod stage;
 

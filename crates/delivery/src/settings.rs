@@ -48,10 +48,7 @@ impl Default for Settings {
 
 impl Default for QueueAndRetry {
     fn default() -> Self {
-        Self {
-            sending_queue: Optional::Some(SendingQueue::default()),
-            retry_on_failure: Retry::default(),
-        }
+        Self { sending_queue: Optional::Some(SendingQueue::default()), retry_on_failure: Retry::default() }
     }
 }
 

@@ -1,25 +1,21 @@
 //! The exporter's node: takes from the queue, joins, and delivers several batches at once.
 
-use std::collections::HashMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use component::{
     BoxError, Capacity, Ended, Entry, Exporter, ExporterStage, ExporterUnit, Inbox, Level, NodeId, Overflow,
-    RunCx, Sizer, channel,
+    RunCx, channel,
 };
-use data::{Account, Batch, Budget, Context, Signal};
+use data::{Account, Budget, Signal};
 use futures::FutureExt as _;
-use tokio::sync::{OnceCell, OwnedSemaphorePermit};
+use tokio::sync::OnceCell;
 use tokio::task::JoinSet;
 use tokio::time::Instant;
 
-use crate::accumulator::{Accumulator, Thresholds};
 use crate::attempt::Delivery;
-use crate::settings::{QueueBatch, QueueSizer, SendingQueue, Settings};
-
-/// Most partitions that batch at the same time; the one that waits longest is sent to make room.
-const MAX_PARTITIONS: usize = 10_000;
+use crate::joining::{Joining, Ready};
+use crate::settings::Settings;
 
 /// Wraps an exporter. `concurrency` is how many exports may run at once when there is no queue to say so.
 pub fn unit<E: Exporter>(exporter: E, settings: Settings, concurrency: usize) -> Box<dyn ExporterUnit> {
@@ -47,6 +43,37 @@ struct Shared<E> {
     open: AtomicUsize,
 }
 
+/// One of the stages that keep an exporter open. A stage that never runs, since the start failed before its turn,
+/// gives this up by being dropped.
+struct Hold<E>(Option<Arc<Shared<E>>>);
+
+impl<E> Hold<E> {
+    fn new(shared: &Arc<Shared<E>>) -> Self {
+        shared.open.fetch_add(1, Ordering::Relaxed);
+        Self(Some(Arc::clone(shared)))
+    }
+
+    /// Lets go; whether that was the last one.
+    fn release(mut self) -> bool {
+        self.0.take().is_some_and(|shared| shared.let_go())
+    }
+}
+
+impl<E> Drop for Hold<E> {
+    fn drop(&mut self) {
+        if let Some(shared) = self.0.take() {
+            shared.let_go();
+        }
+    }
+}
+
+impl<E> Shared<E> {
+    /// What the other stages did before they let go is visible to the last one.
+    fn let_go(&self) -> bool {
+        self.open.fetch_sub(1, Ordering::AcqRel) == 1
+    }
+}
+
 impl<E: Exporter> ExporterUnit for Unit<E> {
     fn stage(
         &self,
@@ -70,7 +97,7 @@ impl<E: Exporter> ExporterUnit for Unit<E> {
         let concurrency = queue.map_or(self.concurrency, |queue| queue.num_consumers);
         let joining = queue.and_then(|queue| queue.batch.get().map(|batch| Joining::new(queue, batch)));
         let (shared, settings) = (Arc::clone(&self.shared), self.settings.clone());
-        shared.open.fetch_add(1, Ordering::Relaxed);
+        let hold = Hold::new(&shared);
         let level = queue.map(|_| inlet.level());
         let run = move |cx: RunCx| {
             if let Some(level) = level {
@@ -79,7 +106,9 @@ impl<E: Exporter> ExporterUnit for Unit<E> {
             let exporter = Arc::clone(&shared.exporter);
             let delivery = Arc::new(Delivery { exporter, settings, account, cx });
             let deliveries = JoinSet::new();
-            Stage { shared, delivery, inbox, concurrency, joining, deliveries, next_worker: 0 }.run().boxed()
+            Stage { shared, delivery, inbox, concurrency, joining, deliveries, next_worker: 0 }
+                .run(hold)
+                .boxed()
         };
         ExporterStage { inlet, run: Box::new(run) }
     }
@@ -95,20 +124,14 @@ struct Stage<E> {
     next_worker: usize,
 }
 
-/// A batch ready to go, and the room in the queue that it and its parts take up.
-struct Ready {
-    batch: Batch,
-    permits: Vec<OwnedSemaphorePermit>,
-}
-
 impl<E: Exporter> Stage<E> {
-    async fn run(mut self) -> Ended {
+    async fn run(mut self, hold: Hold<E>) -> Ended {
         let cx = self.delivery.cx.clone();
         let exporter = Arc::clone(&self.shared.exporter);
         self.shared.started.get_or_try_init(|| exporter.start(&cx)).await?;
         cx.ready();
         let result = self.serve().await;
-        if self.shared.open.fetch_sub(1, Ordering::Relaxed) == 1 {
+        if hold.release() {
             exporter.close().await?;
         }
         result
@@ -122,7 +145,7 @@ impl<E: Exporter> Stage<E> {
                 biased;
                 () = stopping.cancelled() => break,
                 () = until(flush_at), if flush_at.is_some() => {
-                    let due = self.joining.as_mut().map(|joining| joining.due(&self.delivery.cx)).unwrap_or_default();
+                    let due = self.joining.as_mut().map(|joining| joining.due(&self.delivery.cx.budget)).unwrap_or_default();
                     self.dispatch(due).await?;
                 }
                 entry = self.inbox.recv() => match entry {
@@ -134,7 +157,8 @@ impl<E: Exporter> Stage<E> {
                 },
             }
         }
-        let rest = self.joining.as_mut().map(|joining| joining.all(&self.delivery.cx)).unwrap_or_default();
+        let rest =
+            self.joining.as_mut().map(|joining| joining.all(&self.delivery.cx.budget)).unwrap_or_default();
         self.dispatch(rest).await?;
         while let Some(ended) = self.deliveries.join_next().await {
             ended?;
@@ -144,14 +168,14 @@ impl<E: Exporter> Stage<E> {
 
     fn join(&mut self, entry: Entry) -> Vec<Ready> {
         match &mut self.joining {
-            Some(joining) => joining.push(entry, &self.delivery.cx),
-            None => vec![Ready { batch: entry.batch, permits: vec![entry.permit] }],
+            Some(joining) => joining.push(entry, &self.delivery.cx.budget),
+            None => vec![Ready { batch: entry.batch, room: vec![Arc::new(entry.permit)] }],
         }
     }
 
     /// Starts deliveries, waiting for a free place for each.
     async fn dispatch(&mut self, ready: Vec<Ready>) -> Result<(), BoxError> {
-        for Ready { batch, permits } in ready {
+        for Ready { batch, room } in ready {
             while self.deliveries.len() >= self.concurrency {
                 if let Some(ended) = self.deliveries.join_next().await {
                     ended?;
@@ -163,7 +187,7 @@ impl<E: Exporter> Stage<E> {
             let delivery = Arc::clone(&self.delivery);
             let task = async move {
                 delivery.deliver(batch).await;
-                drop(permits);
+                drop(room);
             };
             self.next_worker = self.next_worker.wrapping_add(1);
             let handle = self.delivery.cx.workers.handle(self.next_worker).clone();
@@ -190,97 +214,4 @@ async fn until(at: Option<Instant>) {
         Some(at) => tokio::time::sleep_until(at).await,
         None => std::future::pending().await,
     }
-}
-
-/// `sending_queue.batch`: one accumulator for each combination of metadata.
-struct Joining {
-    settings: QueueBatch,
-    limits: Thresholds,
-    partitions: HashMap<Arc<Context>, Partition>,
-}
-
-struct Partition {
-    accumulator: Accumulator,
-    permits: Vec<OwnedSemaphorePermit>,
-    flush_at: Instant,
-}
-
-impl Joining {
-    fn new(queue: &SendingQueue, settings: &QueueBatch) -> Self {
-        let sizer = match settings.sizer.unwrap_or(queue.sizer) {
-            QueueSizer::Bytes => Sizer::Bytes,
-            QueueSizer::Items | QueueSizer::Requests => Sizer::Items,
-        };
-        let limits = Thresholds { sizer, min_size: settings.min_size, max_size: settings.max_size };
-        Self { settings: settings.clone(), limits, partitions: HashMap::new() }
-    }
-
-    fn flush_at(&self) -> Option<Instant> {
-        self.partitions.values().map(|partition| partition.flush_at).min()
-    }
-
-    fn push(&mut self, entry: Entry, cx: &RunCx) -> Vec<Ready> {
-        let Entry { mut batch, permit } = entry;
-        batch.context = batch.context.only(&self.settings.partition.metadata_keys);
-        let context = Arc::clone(&batch.context);
-        let mut ready = self.make_room(&context, cx);
-        let flush_at = Instant::now() + self.settings.flush_timeout;
-        let partition = self.partitions.entry(Arc::clone(&context)).or_insert_with(|| Partition {
-            accumulator: Accumulator::default(),
-            permits: Vec::new(),
-            flush_at,
-        });
-        partition.permits.push(permit);
-        let mut complete = Vec::new();
-        partition.accumulator.push(batch, self.limits, &cx.budget, &mut |batch| complete.push(batch));
-        if partition.accumulator.items() == 0 {
-            let permits =
-                self.partitions.remove(&context).map(|partition| partition.permits).unwrap_or_default();
-            ready.extend(with_permits(complete, permits));
-        } else {
-            // The permits stay with what still waits, so the queue never looks emptier than it is.
-            ready.extend(complete.into_iter().map(|batch| Ready { batch, permits: Vec::new() }));
-        }
-        ready
-    }
-
-    /// Everything whose time has come.
-    fn due(&mut self, cx: &RunCx) -> Vec<Ready> {
-        let now = Instant::now();
-        self.flush(cx, |partition| partition.flush_at <= now)
-    }
-
-    /// Everything.
-    fn all(&mut self, cx: &RunCx) -> Vec<Ready> {
-        self.flush(cx, |_| true)
-    }
-
-    fn make_room(&mut self, context: &Arc<Context>, cx: &RunCx) -> Vec<Ready> {
-        if self.partitions.len() < MAX_PARTITIONS || self.partitions.contains_key(context) {
-            return Vec::new();
-        }
-        let oldest = self.flush_at();
-        self.flush(cx, |partition| Some(partition.flush_at) == oldest)
-    }
-
-    fn flush(&mut self, cx: &RunCx, wanted: impl Fn(&Partition) -> bool) -> Vec<Ready> {
-        let mut ready = Vec::new();
-        for (_, mut partition) in self.partitions.extract_if(|_, partition| wanted(partition)) {
-            let mut batches = Vec::new();
-            partition.accumulator.flush(self.limits, &cx.budget, &mut |batch| batches.push(batch));
-            ready.extend(with_permits(batches, partition.permits));
-        }
-        ready
-    }
-}
-
-/// Gives the room of several batches to the last of those made from them: it is free when all are settled or
-/// on their way.
-fn with_permits(batches: Vec<Batch>, permits: Vec<OwnedSemaphorePermit>) -> Vec<Ready> {
-    let mut ready: Vec<Ready> =
-        batches.into_iter().map(|batch| Ready { batch, permits: Vec::new() }).collect();
-    if let Some(last) = ready.last_mut() {
-        last.permits = permits;
-    }
-    ready
 }

@@ -227,3 +227,104 @@ async fn what_is_left_when_time_is_up_is_in_the_books() {
     let statement = node.finish().await;
     assert_eq!(statement.refused, [("shutdown", 5)]);
 }
+
+fn joining(num_consumers: usize, queue_size: usize, batch: QueueBatch) -> Settings {
+    let batch = Optional::Some(QueueBatch { sizer: Some(QueueSizer::Items), ..batch });
+    let queue = SendingQueue {
+        num_consumers,
+        queue_size,
+        sizer: QueueSizer::Items,
+        batch,
+        ..SendingQueue::default()
+    };
+    queued(Optional::Some(queue))
+}
+
+fn used(node: &RunHarness) -> usize {
+    node.inlet.as_ref().unwrap().level().used()
+}
+
+/// Lets every task go as far as it gets without time passing.
+async fn settle() {
+    for _ in 0..20 {
+        tokio::task::yield_now().await;
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_joining_queue_gives_room_back_as_batches_settle() {
+    let script = Script::new([]);
+    let ten = QueueBatch { min_size: 10, max_size: 10, ..QueueBatch::default() };
+    let node = node(&script, joining(1, 30, ten)).await;
+    // Never empty: each batch of ten leaves some of the last entry behind.
+    for entry in 0..50 {
+        let sent = node.send(batch(Signal::Traces, 1 + entry * 7, 7));
+        tokio::time::timeout(Duration::from_millis(100), sent).await.expect("there is room");
+        settle().await;
+        assert!(used(&node) <= 16, "{} in use after entry {entry}", used(&node));
+    }
+    let statement = node.finish().await;
+    assert_eq!(statement.to_string(), "entered 350 = left 350");
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_entry_takes_up_room_until_all_its_pieces_are_settled() {
+    let script = Script::new([Answer::Stall, Answer::Take]);
+    let ten = QueueBatch { min_size: 10, max_size: 10, ..QueueBatch::default() };
+    let node = node(&script, joining(2, 100, ten)).await;
+    node.send(batch(Signal::Traces, 1, 20)).await;
+    settle().await;
+    assert_eq!(script.calls().len(), 2);
+    assert_eq!(used(&node), 20, "its first piece is still under way");
+    let statement = node.finish().await;
+    assert_eq!(statement.to_string(), "entered 20 = left 20");
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_is_left_over_waits_its_own_time() {
+    let script = Script::new([]);
+    let ten = QueueBatch { min_size: 10, max_size: 10, ..QueueBatch::default() };
+    let node = node(&script, joining(1, 100, ten)).await;
+    node.send(batch(Signal::Traces, 1, 6)).await;
+    tokio::time::sleep(Duration::from_millis(150)).await;
+    node.send(batch(Signal::Traces, 7, 6)).await;
+    tokio::time::sleep(Duration::from_millis(350)).await;
+    assert_eq!(script.times(), [0.15, 0.35], "two items are left over at 0.15 s");
+    node.finish().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_batch_of_nothing_is_answered_by_a_joining_queue() {
+    let script = Script::new([]);
+    let node = node(&script, joining(1, 100, QueueBatch::default())).await;
+    let _verdict = node.send(batch(Signal::Traces, 1, 0)).await;
+    tokio::time::sleep(Duration::from_secs(1)).await;
+    assert_eq!(used(&node), 0);
+    node.finish().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_can_not_be_cut_is_refused_when_it_is_too_large() {
+    let script = Script::new([Answer::AtMost(1)]);
+    let node = node(&script, waiting_clients()).await;
+    let verdict = node.send(batch(Signal::Xray, 1, 4)).await;
+    settle().await;
+    assert!(matches!(verdict.try_take(), Some(Verdict::Refused(_))), "and not tried for ever");
+    assert_eq!(node.finish().await.refused, [("too large", 4)]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_exporter_is_closed_after_the_last_stage_that_ran() {
+    let script = Script::new([]);
+    let unit = unit(script.clone(), waiting_clients(), 4);
+    let budget = data::Budget::unlimited();
+    let node = |signal| component::NodeId::exporter("under_test", signal);
+    let never_run = unit.stage(&node(Signal::Logs), Signal::Logs, Arc::default(), &budget);
+    let traces = RunHarness::start(&*unit, Signal::Traces).await.unwrap();
+    let metrics = RunHarness::start(&*unit, Signal::Metrics).await.unwrap();
+    drop(never_run);
+    traces.finish().await;
+    assert_eq!(*script.closed.lock().unwrap(), 0, "metrics may still come");
+    metrics.finish().await;
+    assert_eq!(*script.closed.lock().unwrap(), 1);
+}

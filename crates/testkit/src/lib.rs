@@ -11,4 +11,4 @@ pub mod contract;
 pub mod generate;
 mod harness;
 
-pub use harness::{Harness, RunHarness};
+pub use harness::{Harness, RunHarness, build_cx, receiver_node, run_cx};
