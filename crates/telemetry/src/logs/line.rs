@@ -58,8 +58,14 @@ impl Format {
             out.push_str(line.caller);
         }
         out.push('\t');
-        // What others sent us must not look like lines of ours, nor reach a terminal as commands.
-        escape(out, line.message, false);
+        // What others sent us must not reach a terminal as commands. Lines stay lines: messages are our own texts,
+        // and the one that shows data (of the debug exporter) is made of lines.
+        for (index, text) in line.message.split('\n').enumerate() {
+            if index > 0 {
+                out.push('\n');
+            }
+            escape(out, text, false);
+        }
         let fields = self.fields(self.common.clone(), line.fields);
         if !fields.is_empty() {
             out.push_str("\t{");

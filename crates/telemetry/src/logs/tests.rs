@@ -15,7 +15,7 @@ fn console_lines() {
     let expected = "\
 2026-11-21T01:14:41.502Z\tinfo\tservice\tEverything is ready.
 2026-11-21T01:14:41.502Z\twarn\totlp\trefused\t{\"items\": 3, \"ratio\": 0.5, \"ok\": true, \"delta\": -1}
-2026-11-21T01:14:41.502Z\terror\totlp\ttwo\\nlines\\u001b\t\
+2026-11-21T01:14:41.502Z\terror\totlp\ttwo\nlines\\u001b\t\
 {\"error\": \"a \\\"b\\\"\\n\\u001b[31m\", \"path\": \"Some(\\\"x\\\")\"}
 ";
     assert_eq!(lines, expected);
