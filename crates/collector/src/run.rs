@@ -6,7 +6,7 @@ use std::sync::Arc;
 use anyhow::{Context as _, Result, anyhow};
 use component::{Environment, Fatal, Listeners};
 use data::{Budget, Clock, SystemClock};
-use engine::{Blueprint, Engine, EngineError, Report, Services, Threads};
+use engine::{Blueprint, Engine, EngineError, Left, Report, Services, Threads};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use crate::cli::Sources;
@@ -89,7 +89,7 @@ async fn supervise(
         report = engine.drain() => report,
         asked = signals.next_stop() => {
             tracing::warn!(signal = asked.name(), "Second signal: stopping at once");
-            Report::default()
+            Report { left: still_inside(&engine), ..Report::default() }
         }
     };
     Ok(settle(&engine, &report, fatal))
@@ -111,6 +111,13 @@ async fn reload(engine: &mut Engine, sources: &Sources) {
             tracing::error!(error = format!("{error:#}"), "Configuration refused, the running one stays");
         }
     }
+}
+
+/// What a drain that was cut short leaves behind.
+fn still_inside(engine: &Engine) -> Vec<Left> {
+    let statements = engine.books().statements().into_iter();
+    let inside = statements.map(|(node, signal, statement)| Left { node, signal, items: statement.inside() });
+    inside.filter(|left| left.items > 0).collect()
 }
 
 /// Prints the account and says how it all ended.
