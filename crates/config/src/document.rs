@@ -131,7 +131,9 @@ pub struct Service {
 /// Bounds of the whole process.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Limits {
-    /// Most telemetry held at once, in MiB; 0 means a quarter of the memory that the process may use.
+    /// Resident memory that the process stays under, in MiB; 0 means half of what it may use.
+    pub max_memory_mib: u64,
+    /// Most telemetry held at once, in MiB; 0 means what `max_memory_mib` leaves.
     pub max_held_mib: u64,
     /// With more than this waiting in sending queues, in MiB, clients are answered up to 50 ms later.
     pub ease_above_mib: u64,
@@ -139,7 +141,7 @@ pub struct Limits {
 
 impl Default for Limits {
     fn default() -> Self {
-        Self { max_held_mib: 0, ease_above_mib: 4 }
+        Self { max_memory_mib: 0, max_held_mib: 0, ease_above_mib: 4 }
     }
 }
 
@@ -249,8 +251,10 @@ impl Section for Service {
 
 impl Section for Limits {
     fn describe(fields: &mut Fields<Self>) {
-        let doc =
-            "Most telemetry held at once, in MiB; 0 is a quarter of the memory that the process may use.";
+        let doc = "Resident memory that the process stays under, in MiB; 0 is half of what it may use. Beyond it \
+            clients are told to come back.";
+        fields.field("max_memory_mib", doc, |c| &mut c.max_memory_mib).at_most(1 << 24);
+        let doc = "Most telemetry held at once, in MiB; 0 is nine tenths of max_memory_mib less 48 MiB.";
         fields.field("max_held_mib", doc, |c| &mut c.max_held_mib).at_most(1 << 24);
         let doc = "With more than this waiting in sending queues, in MiB, clients are answered up to 50 ms later, \
             so that they send no faster than data leaves.";

@@ -62,7 +62,7 @@ impl Books {
         let mut text = String::new();
         for (node, signal, statement) in self.statements() {
             // Writing to a string can't fail.
-            let _ = writeln!(text, "{node}, {}: {statement}", signal.items());
+            writeln!(text, "{node}, {}: {statement}", signal.items()).ok();
         }
         text
     }
@@ -100,6 +100,7 @@ fn publish(registry: &Registry, node: &NodeId, signal: Signal, account: &Arc<Acc
             ("id", node.id.to_string()),
             ("pipeline", node.pipeline.as_deref().unwrap_or_default().to_owned()),
             ("signal", signal.name().to_owned()),
+            ("output", node.output.map(|output| output.name().to_owned()).unwrap_or_default()),
             ("term", term.to_owned()),
         ];
         let help = "The ledger: entered + created = left + waiting + held + discarded + refused";

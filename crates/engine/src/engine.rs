@@ -1,7 +1,8 @@
 //! Starting, exchanging and draining a graph.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
+use std::time::Duration;
 
 use component::{
     BoxError, BuildCx, Environment, Fatal, Inlet, Kind, Listeners, NodeId, Out, RunCx, Stage, Workers,
@@ -19,6 +20,9 @@ use crate::books::Books;
 use crate::running::{NodeTask, Report, cut_off, start, wait};
 use crate::stage::drive;
 use crate::wiring::{Unbuilt, Wired, Work, wire};
+
+/// What nodes get to end while something else waits for them, such as the next graph.
+const SOON: Duration = Duration::from_secs(2);
 
 /// What the process offers to its graph.
 #[derive(Clone)]
@@ -62,7 +66,7 @@ pub struct Engine {
     services: Services,
     books: Books,
     graph: Option<Graph>,
-    /// Exporters of former graphs that still have something to deliver.
+    /// Nodes of former graphs that still have something to deliver.
     retiring: Vec<NodeTask>,
     stopping: CancellationToken,
 }
@@ -82,6 +86,12 @@ struct RunningExporter {
     inlet: Inlet,
     body: Node,
     retired: CancellationToken,
+}
+
+/// A graph that did not start, and the exporters in it that ran before.
+struct StartFailed {
+    error: EngineError,
+    kept: BTreeMap<NodeId, RunningExporter>,
 }
 
 impl Engine {
@@ -106,47 +116,59 @@ impl Engine {
     /// same run on with their queues; the others drain beside the new graph.
     ///
     /// # Errors
-    /// [`EngineError`]. When a node can't start, the former graph is started again.
+    /// [`EngineError`]. When a node can't start, the former graph is started again; if that fails too, it is
+    /// [`Fatal`].
     pub async fn run(&mut self, blueprint: Arc<Blueprint>) -> Result<(), EngineError> {
         let former = self.graph.as_ref().map(|graph| Arc::clone(&graph.blueprint));
-        let wired = self.wire(&blueprint)?;
+        let nothing = BTreeMap::new();
+        let running = self.graph.as_ref().map_or(&nothing, |graph| &graph.exporters);
+        let wired = self.wire(&blueprint, running)?;
         self.services.listeners = self.services.listeners.next_generation();
         let kept = self.retire(&wired, &blueprint.settings).await;
-        match self.start(Arc::clone(&blueprint), wired, kept).await {
+        let failed = match self.start(blueprint, wired, kept).await {
             Ok(()) => {
                 self.services.listeners.retain_current();
-                Ok(())
+                return Ok(());
             }
-            Err(error) => {
-                if let Some(former) = former {
-                    tracing::warn!("starting the former configuration again");
-                    self.services.listeners = self.services.listeners.next_generation();
-                    let wired = self.wire(&former)?;
-                    self.start(former, wired, BTreeMap::new()).await?;
-                }
-                Err(error)
-            }
+            Err(failed) => failed,
+        };
+        if let Some(former) = former {
+            self.restore(former, failed.kept).await;
         }
+        Err(failed.error)
     }
 
     /// Stops taking, delivers everything held, and ends every node, within the drain timeout.
+    ///
+    /// Dropped before it is done, it leaves the books as they are: see [`undelivered`](Self::undelivered).
     pub async fn drain(&mut self) -> Report {
         let mut report = Report::default();
-        let Some(graph) = self.graph.take() else { return report };
-        let deadline = Instant::now() + graph.blueprint.settings.drain_timeout;
-        graph.draining.cancel();
-        let mut tasks = wait(graph.front, deadline, &mut report).await;
-        for (_, exporter) in graph.exporters {
-            exporter.retired.cancel();
-            tasks.push(exporter.task);
+        let graph = self.graph.take();
+        let patience = graph.as_ref().map_or(SOON, |graph| graph.blueprint.settings.drain_timeout);
+        let deadline = Instant::now() + patience;
+        let mut tasks = std::mem::take(&mut self.retiring);
+        let mut extensions = None;
+        if let Some(graph) = graph {
+            graph.draining.cancel();
+            tasks.extend(wait(graph.front, deadline, &mut report).await);
+            tasks.extend(graph.exporters.into_values().map(RunningExporter::retire));
+            extensions = Some((graph.extensions, graph.extensions_draining));
         }
-        tasks.append(&mut self.retiring);
         let late = wait(tasks, deadline, &mut report).await;
         cut_off(late, &self.stopping, &mut report).await;
-        graph.extensions_draining.cancel();
-        let late =
-            wait(graph.extensions, Instant::now() + std::time::Duration::from_secs(1), &mut report).await;
-        cut_off(late, &self.stopping, &mut report).await;
+        if let Some((tasks, draining)) = extensions {
+            draining.cancel();
+            let late = wait(tasks, Instant::now() + Duration::from_secs(1), &mut report).await;
+            cut_off(late, &self.stopping, &mut report).await;
+        }
+        report.read_books(&self.books);
+        report
+    }
+
+    /// What is not delivered at this moment, for a drain that was cut short.
+    #[must_use]
+    pub fn undelivered(&self) -> Report {
+        let mut report = Report::default();
         report.read_books(&self.books);
         report
     }
@@ -159,42 +181,70 @@ impl Engine {
         }
     }
 
-    fn wire(&self, blueprint: &Blueprint) -> Result<Wired, EngineError> {
-        let running = self.graph.as_ref().map(|graph| {
-            let exporters = graph.exporters.iter();
-            let alive = exporters.filter(|(_, exporter)| !exporter.retired.is_cancelled());
-            alive.map(|(node, it)| (node.clone(), (it.inlet.clone(), it.body.clone()))).collect()
-        });
-        let running = running.unwrap_or_default();
-        wire(blueprint, &|id| self.build_cx(id), &self.books, &self.services.budget, &running).map_err(unbuilt)
+    fn wire(
+        &self,
+        blueprint: &Blueprint,
+        running: &BTreeMap<NodeId, RunningExporter>,
+    ) -> Result<Wired, EngineError> {
+        let alive = running.iter().filter(|(_, exporter)| !exporter.retired.is_cancelled());
+        let running = alive.map(|(node, it)| (node.clone(), (it.inlet.clone(), it.body.clone()))).collect();
+        wire(blueprint, &|id| self.build_cx(id), &self.books, &self.services.budget, &running)
+            .map_err(unbuilt)
     }
 
     /// Ends what the new graph does not keep; gives back the exporters that it does.
     async fn retire(&mut self, wired: &Wired, settings: &Settings) -> BTreeMap<NodeId, RunningExporter> {
-        let mut kept = BTreeMap::new();
-        let Some(graph) = self.graph.take() else { return kept };
+        let Some(graph) = self.graph.take() else { return BTreeMap::new() };
         let mut report = Report::default();
-        let deadline = Instant::now() + settings.drain_timeout;
         graph.draining.cancel();
-        graph.extensions_draining.cancel();
-        let late = wait(graph.front, deadline, &mut report).await;
+        // Nobody is served meanwhile, so what can't be handed on soon goes its way beside the new graph.
+        let patience = Instant::now() + settings.drain_timeout.min(SOON);
+        let late = wait(graph.front, patience, &mut report).await;
         self.retiring.extend(late);
-        let built: Vec<&NodeId> = wired.work.iter().map(|(node, _)| node).collect();
-        for (node, exporter) in graph.exporters {
-            if wired.exporters.contains_key(&node) && !built.contains(&&node) {
-                kept.insert(node, exporter);
-            } else {
-                exporter.retired.cancel();
-                self.retiring.push(exporter.task);
-            }
-        }
+        let kept = self.keep(graph.exporters, wired);
+        graph.extensions_draining.cancel();
         // A file or a lock may be theirs: wait for those that can end soon, leave the others to themselves.
-        let patience = deadline.min(Instant::now() + std::time::Duration::from_secs(2));
+        let patience = Instant::now() + settings.drain_timeout.min(SOON);
+        self.retiring.extend(graph.extensions);
         let retiring = std::mem::take(&mut self.retiring);
         self.retiring = wait(retiring, patience, &mut report).await;
-        let late = wait(graph.extensions, patience, &mut report).await;
-        self.retiring.extend(late);
         kept
+    }
+
+    /// The exporters that `wired` joins as they are; the others are retired.
+    fn keep(
+        &mut self,
+        exporters: BTreeMap<NodeId, RunningExporter>,
+        wired: &Wired,
+    ) -> BTreeMap<NodeId, RunningExporter> {
+        let built: BTreeSet<&NodeId> = wired.work.iter().map(|(node, _)| node).collect();
+        let stays = |node: &NodeId| wired.exporters.contains_key(node) && !built.contains(node);
+        let (kept, retired): (BTreeMap<_, _>, BTreeMap<_, _>) =
+            exporters.into_iter().partition(|(node, _)| stays(node));
+        self.retiring.extend(retired.into_values().map(RunningExporter::retire));
+        kept
+    }
+
+    /// Starts the former graph again, with the exporters that ran on. If that fails too nothing is left that
+    /// could run, so the process ends.
+    async fn restore(&mut self, former: Arc<Blueprint>, exporters: BTreeMap<NodeId, RunningExporter>) {
+        tracing::warn!("starting the former configuration again");
+        self.services.listeners = self.services.listeners.next_generation();
+        let started = match self.wire(&former, &exporters) {
+            Ok(wired) => {
+                let kept = self.keep(exporters, &wired);
+                self.start(former, wired, kept).await
+            }
+            Err(error) => Err(StartFailed { error, kept: exporters }),
+        };
+        match started {
+            Ok(()) => self.services.listeners.retain_current(),
+            Err(StartFailed { error, kept }) => {
+                self.retiring.extend(kept.into_values().map(RunningExporter::retire));
+                let reason = format!("the former configuration can't be started again: {error}");
+                self.services.fatal.report(reason);
+            }
+        }
     }
 
     async fn start(
@@ -202,9 +252,10 @@ impl Engine {
         blueprint: Arc<Blueprint>,
         wired: Wired,
         kept: BTreeMap<NodeId, RunningExporter>,
-    ) -> Result<(), EngineError> {
+    ) -> Result<(), StartFailed> {
         self.services.budget.set_limit(blueprint.settings.max_held_bytes);
         self.services.budget.set_ease(blueprint.settings.ease_above_bytes);
+        let ran_before: BTreeSet<NodeId> = kept.keys().cloned().collect();
         let mut graph = Graph {
             blueprint,
             front: Vec::new(),
@@ -213,8 +264,7 @@ impl Engine {
             draining: CancellationToken::new(),
             extensions_draining: CancellationToken::new(),
         };
-        let Wired { work, exporters, .. } = wired;
-        let mut work: Vec<_> = work.into_iter().collect();
+        let Wired { mut work, exporters } = wired;
         // Extensions, then exporters, then what leads to them; receivers last.
         work.sort_by_key(|(_, work)| match work {
             Work::Extension(_) => 0,
@@ -222,10 +272,14 @@ impl Engine {
             Work::Processor { .. } => 2,
             Work::Receiver { .. } => 3,
         });
-        for (node, work) in work {
-            if let Err(error) = self.start_node(&mut graph, &exporters, node.clone(), work).await {
-                self.abandon(graph).await;
-                return Err(EngineError::Start { node, error });
+        let mut work = work.into_iter();
+        while let Some((node, stage)) = work.next() {
+            if let Err(error) = self.start_node(&mut graph, &exporters, node.clone(), stage).await {
+                graph.draining.cancel();
+                // What has not started holds ways into what has, which could not end before it is gone.
+                drop((work, exporters));
+                let kept = self.abandon(graph, &ran_before).await;
+                return Err(StartFailed { error: EngineError::Start { node, error }, kept });
             }
         }
         self.graph = Some(graph);
@@ -296,19 +350,31 @@ impl Engine {
         (cx, is_ready)
     }
 
-    /// Takes down a graph that could not be started as a whole.
-    async fn abandon(&mut self, graph: Graph) {
+    /// Takes down a graph that could not be started as a whole; gives back the exporters that ran before it.
+    async fn abandon(
+        &mut self,
+        graph: Graph,
+        ran_before: &BTreeSet<NodeId>,
+    ) -> BTreeMap<NodeId, RunningExporter> {
         let mut report = Report::default();
         graph.draining.cancel();
-        graph.extensions_draining.cancel();
-        let soon = Instant::now() + std::time::Duration::from_secs(2);
+        let soon = Instant::now() + SOON;
         let mut tasks = wait(graph.front, soon, &mut report).await;
-        for (_, exporter) in graph.exporters {
-            exporter.retired.cancel();
-            tasks.push(exporter.task);
-        }
+        let (kept, new): (BTreeMap<_, _>, BTreeMap<_, _>) =
+            graph.exporters.into_iter().partition(|(node, _)| ran_before.contains(node));
+        tasks.extend(new.into_values().map(RunningExporter::retire));
+        graph.extensions_draining.cancel();
         tasks.extend(graph.extensions);
         self.retiring.extend(wait(tasks, soon, &mut report).await);
+        kept
+    }
+}
+
+impl RunningExporter {
+    /// Lets go of the way in: the exporter ends once everybody else has, and all is delivered.
+    fn retire(self) -> NodeTask {
+        self.retired.cancel();
+        self.task
     }
 }
 
@@ -316,7 +382,11 @@ impl Engine {
 ///
 /// # Errors
 /// [`EngineError::Build`] with everything that can't.
-pub fn check(blueprint: &Blueprint, environment: &Environment, user_agent: &Arc<str>) -> Result<(), EngineError> {
+pub fn check(
+    blueprint: &Blueprint,
+    environment: &Environment,
+    user_agent: &Arc<str>,
+) -> Result<(), EngineError> {
     let cx = |id: &Arc<str>| BuildCx {
         id: Arc::clone(id),
         environment: environment.clone(),

@@ -101,7 +101,7 @@ pub(crate) async fn start(
     let task = services.workers.handle(worker).spawn(watched);
     if ready.await.is_ok() {
         // The task can't have gone: it waits for this before it ends.
-        let _ = started.send(());
+        started.send(()).ok();
         return Ok(NodeTask { node, task });
     }
     drop(started);
@@ -140,7 +140,7 @@ pub(crate) async fn cut_off(tasks: Vec<NodeTask>, stopping: &CancellationToken, 
     for NodeTask { node, task } in stubborn {
         task.abort();
         // The abort has to be over before the books are read.
-        let _ = task.await;
+        task.await.ok();
         report.stragglers.push(node);
     }
 }

@@ -5,10 +5,14 @@
 
 use std::io;
 use std::thread::JoinHandle;
+use std::time::Duration;
 
 use component::{Fatal, Workers};
 use tokio::runtime::{Builder, Handle};
 use tokio::sync::oneshot;
+
+/// What blocking calls get to return once the threads are told to end.
+const LAST_WORDS: Duration = Duration::from_secs(1);
 
 /// Threads that run until this is dropped.
 pub struct Threads {
@@ -33,7 +37,9 @@ impl Threads {
             let name = format!("worker-{number}");
             threads.push(std::thread::Builder::new().name(name).spawn(move || {
                 // An error means that the sender is gone, which is the signal.
-                let _ = runtime.block_on(stopped);
+                runtime.block_on(stopped).ok();
+                // Something that blocks for ever (a file on a dead file system) must not keep the process.
+                runtime.shutdown_timeout(LAST_WORDS);
             })?);
         }
         Ok(Self { workers: Workers::new(handles, fatal), stops, threads })
@@ -51,7 +57,7 @@ impl Drop for Threads {
         self.stops.clear();
         for thread in self.threads.drain(..) {
             // A task's panic was caught and reported where it ran.
-            let _ = thread.join();
+            thread.join().ok();
         }
     }
 }

@@ -37,8 +37,6 @@ pub(crate) struct Wired {
     pub(crate) work: Vec<(NodeId, Work)>,
     /// The ways into the exporters, by node: what keeps them open for the next reload.
     pub(crate) exporters: BTreeMap<NodeId, (Inlet, Node)>,
-    /// The ways into processors and connectors, for their levels.
-    pub(crate) inlets: Vec<(NodeId, component::Level)>,
 }
 
 /// Builds every component in use and joins them.
@@ -61,7 +59,7 @@ pub(crate) fn wire(
         connectors: BTreeMap::new(),
         entries: BTreeMap::new(),
         errors: Vec::new(),
-        wired: Wired { work: Vec::new(), exporters: BTreeMap::new(), inlets: Vec::new() },
+        wired: Wired { work: Vec::new(), exporters: BTreeMap::new() },
     };
     wiring.extensions();
     for pipeline in &blueprint.pipelines {
@@ -181,7 +179,6 @@ impl Wiring<'_> {
         let takes_over = stage.takes_over().then(|| node.to_string().into());
         let (inlet, inbox) = channel(Capacity { takes_over, ..Capacity::inbox() }, Arc::clone(&account));
         let outlet = Outlet::new(edges, account);
-        self.wired.inlets.push((node.clone(), inlet.level()));
         self.wired.work.push((node, Work::Processor { stage, inbox, outlet }));
         Some(inlet)
     }
@@ -193,11 +190,23 @@ impl Wiring<'_> {
         }
         let body = &self.blueprint.part(Kind::Exporter, id)?.body;
         let inlet = match self.running.get(&node) {
-            Some((inlet, former)) if same(former, body) => inlet.clone(),
+            Some((inlet, _)) if self.runs_on(id, body) => inlet.clone(),
             _ => self.new_exporter(id, &node, signal)?,
         };
         self.wired.exporters.insert(node, (inlet.clone(), body.clone()));
         Some(inlet)
+    }
+
+    /// Whether a running exporter serves the new graph as it is: with these settings, and for each of its signals.
+    ///
+    /// Built for one more signal it would be there twice, and both would own what its stages share, such as a file.
+    fn runs_on(&self, id: &Arc<str>, body: &Node) -> bool {
+        let leads_here = |pipeline: &&Pipeline| pipeline.exits.iter().any(|exit| exit.id == *id);
+        let mut signals = self.blueprint.pipelines.iter().filter(leads_here).map(|pipeline| pipeline.signal);
+        signals.all(|signal| {
+            let running = self.running.get(&NodeId::exporter(id, signal));
+            running.is_some_and(|(_, former)| same(former, body))
+        })
     }
 
     fn new_exporter(&mut self, id: &Arc<str>, node: &NodeId, signal: Signal) -> Option<Inlet> {
