@@ -296,9 +296,9 @@ impl Engine {
         let (draining, expected_end) = match &work {
             Work::Extension(_) => (graph.extensions_draining.clone(), graph.extensions_draining.clone()),
             Work::Exporter(_) => (graph.draining.clone(), CancellationToken::new()),
-            Work::Processor { .. } | Work::Receiver { .. } => {
-                (graph.draining.clone(), graph.draining.clone())
-            }
+            Work::Receiver { .. } => (graph.draining.clone(), graph.draining.clone()),
+            // Ends with its input, whose end is somebody else's to explain: a receiver that failed to start.
+            Work::Processor { .. } => (graph.draining.clone(), cancelled()),
         };
         let (cx, ready) = self.run_cx(node.clone(), draining);
         let is_exporter = matches!(work, Work::Exporter(_));
@@ -393,6 +393,12 @@ pub fn check(
         user_agent: Arc::clone(user_agent),
     };
     wire(blueprint, &cx, &Books::default(), &Budget::unlimited(), &BTreeMap::new()).map(drop).map_err(unbuilt)
+}
+
+fn cancelled() -> CancellationToken {
+    let token = CancellationToken::new();
+    token.cancel();
+    token
 }
 
 fn unbuilt(errors: Vec<Unbuilt>) -> EngineError {
