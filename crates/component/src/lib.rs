@@ -14,6 +14,7 @@ mod outlet;
 mod processor;
 mod run;
 mod spec;
+pub mod storage;
 mod workers;
 
 pub use build::{BuildCx, BuildError, Environment};

@@ -3,6 +3,8 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
+use bytes::Bytes;
+use component::storage::{Position, Storage};
 use component::{Carries, ExporterUnit, Kind, Processor, Spec, Stage};
 use config::{Diagnostics, Node, Sources, Value};
 use data::{Signal, Verdict};
@@ -59,6 +61,37 @@ pub async fn exporter(unit: &dyn ExporterUnit, signal: Signal) {
         let verdict = verdict.try_take().expect("every ticket is answered");
         assert!(verdict.is_ok(), "{verdict:?}");
     }
+}
+
+/// A storage keeps records until they are acknowledged, in any order, and values until they are removed.
+pub fn storage(storage: &dyn Storage) {
+    let record = |n: u8| Bytes::from(vec![n; 10]);
+    let queue = storage.queue("a").unwrap();
+    let other = storage.queue("b").unwrap();
+    let positions: Vec<Position> = (0..4).map(|n| queue.push(record(n)).unwrap()).collect();
+    assert!(positions.is_sorted(), "positions grow");
+    other.push(record(9)).unwrap();
+    for (n, position) in positions.iter().enumerate() {
+        assert_eq!(queue.next().unwrap(), Some((*position, record(u8::try_from(n).unwrap()))));
+    }
+    assert_eq!(queue.next().unwrap(), None, "each record is handed out once");
+    for position in [positions[2], positions[0], positions[2]] {
+        queue.acknowledge(position).unwrap();
+    }
+    assert_eq!(queue.len(), 2);
+    drop(queue);
+
+    let again = storage.queue("a").unwrap();
+    let left: Vec<Bytes> = std::iter::from_fn(|| again.next().unwrap()).map(|(_, record)| record).collect();
+    assert_eq!(left, [record(1), record(3)], "what was not acknowledged comes back, in order");
+    let later = again.push(record(5)).unwrap();
+    assert!(later > positions[3], "no position is used twice");
+    assert_eq!(other.len(), 1, "queues do not mix");
+
+    storage.set("k", Some(record(7))).unwrap();
+    assert_eq!(storage.get("k").unwrap(), Some(record(7)));
+    storage.set("k", None).unwrap();
+    assert_eq!(storage.get("k").unwrap(), None);
 }
 
 fn every_item_is_accounted_for(processor: impl Processor, signal: Signal) {
