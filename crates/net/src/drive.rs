@@ -188,7 +188,7 @@ pub(crate) async fn drive<C: Connection>(
         if let Poll::Ready(result) = connection.as_mut().poll(cx) {
             return Poll::Ready(match (result, watch.closing) {
                 (Ok(()), None) => End::Closed,
-                (Ok(()), Some((reason, _))) => End::Drained(reason),
+                (Ok(()), Some(closing)) => End::Drained(closing.reason),
                 (Err(error), _) => End::Failed(error.into()),
             });
         }
@@ -232,8 +232,16 @@ struct Watch {
     idle_since: Option<Instant>,
     /// Since when a part of an HTTP/1 head is there.
     head_since: Option<Instant>,
-    /// Why the connection was asked to close, and when it is cut off.
-    closing: Option<(Reason, Option<Instant>)>,
+    /// Set once the connection was asked to close.
+    closing: Option<Closing>,
+}
+
+#[derive(Clone, Copy)]
+struct Closing {
+    reason: Reason,
+    asked: Instant,
+    /// When it is cut off, whatever is in flight; none leaves what is in flight alone.
+    cut_at: Option<Instant>,
 }
 
 enum Verdict {
@@ -250,7 +258,8 @@ impl Watch {
     }
 
     fn close(&mut self, reason: Reason, grace: Option<Duration>) {
-        self.closing = Some((reason, grace.map(|grace| Instant::now() + grace)));
+        let asked = Instant::now();
+        self.closing = Some(Closing { reason, asked, cut_at: grace.map(|grace| asked + grace) });
     }
 
     /// Looks at what has happened, and whether it is time for something.
@@ -263,7 +272,7 @@ impl Watch {
         }
         let is_due = |at: Option<Instant>| at.is_some_and(|at| now >= at);
         match self.closing {
-            Some((reason, at)) if is_due(at) => Verdict::Cut(reason),
+            Some(closing) if is_due(self.closing_deadline(closing)) => Verdict::Cut(closing.reason),
             Some(_) => Verdict::Wait,
             None if is_due(self.opening_deadline()) => Verdict::Cut(Reason::Handshake),
             None if is_due(self.head_deadline()) => Verdict::Cut(Reason::Header),
@@ -301,7 +310,7 @@ impl Watch {
     /// When to look again at the latest.
     fn deadline(&self) -> Instant {
         let next = match self.closing {
-            Some((_, at)) => at,
+            Some(closing) => self.closing_deadline(closing),
             None => {
                 [self.opening_deadline(), self.head_deadline(), self.idle_deadline(), self.age_deadline()]
                     .into_iter()
@@ -310,6 +319,14 @@ impl Watch {
             }
         };
         next.unwrap_or(self.accepted + FAR)
+    }
+
+    /// A client that has not said anything, or stops in the middle of a head, must not hold up the end.
+    fn closing_deadline(&self, closing: Closing) -> Option<Instant> {
+        let idle_since = || self.idle_since.map(|since| since.max(closing.asked));
+        let silent = self.activity.bytes_read.load(Ordering::Relaxed) == 0;
+        let grace = if silent { Duration::ZERO } else { CLOSE_GRACE };
+        closing.cut_at.or_else(|| Some(idle_since()? + grace))
     }
 
     fn opening_deadline(&self) -> Option<Instant> {
