@@ -1,16 +1,20 @@
 //! What every component promises, as functions for their tests to call.
 
 use std::collections::BTreeSet;
+use std::future::Future;
+use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
 use component::storage::{Position, Storage};
-use component::{Carries, ExporterUnit, Kind, Processor, Spec, Stage};
+use component::{
+    Capacity, Carries, Edge, ExporterUnit, Kind, NodeId, Outlet, Outlets, Processor, Spec, Stage, channel,
+};
 use config::{Diagnostics, Node, Sources, Value};
-use data::{Signal, Verdict};
+use data::{Account, Signal, Verdict};
 
 use crate::generate::{batch, ids};
-use crate::harness::{Harness, RunHarness, build_cx};
+use crate::harness::{Harness, RunHarness, build_cx, run_cx};
 
 /// The type is named as the Collector names types, its settings are documented, and `defaults_build` tells
 /// whether an empty body is a complete configuration; if not, it must be refused with a reason.
@@ -61,6 +65,43 @@ pub async fn exporter(unit: &dyn ExporterUnit, signal: Signal) {
         let verdict = verdict.try_take().expect("every ticket is answered");
         assert!(verdict.is_ok(), "{verdict:?}");
     }
+}
+
+/// A receiver is ready only once it can take data, hands on what `send` sends it with the right count, answers
+/// all of it, and ends when it is told to drain, with its books balanced.
+///
+/// `send` gets the receiver's name and must deliver exactly `items` items of `signal` to it, however that is done.
+pub async fn receiver<F: Future<Output = ()>>(
+    stage: Stage,
+    signal: Signal,
+    items: usize,
+    send: impl FnOnce() -> F,
+) {
+    let Stage::Receiver(run) = stage else { panic!("not a receiver") };
+    let (node, account) = (NodeId::shared(Kind::Receiver, "under_test"), Arc::new(Account::default()));
+    let (inlet, mut inbox) = channel(Capacity::inbox(), Arc::new(Account::default()));
+    let edge = Edge { inlet, best_effort: false };
+    let outlets = Outlets::default().with(signal, Outlet::new(vec![edge], Arc::clone(&account)));
+    let (cx, ready) = run_cx(node);
+    let draining = cx.draining.clone();
+    let task = tokio::spawn(run(outlets, cx));
+    ready.await.expect("it becomes ready");
+    let taken = tokio::spawn(async move {
+        let mut taken = 0;
+        while let Some(entry) = inbox.recv().await {
+            assert_eq!(ids(&entry.batch).len(), entry.batch.items(), "the count is what the bytes hold");
+            taken += entry.batch.items();
+            entry.batch.delivered();
+        }
+        taken
+    });
+    send().await;
+    draining.cancel();
+    task.await.unwrap().expect("it ends well when told to drain");
+    assert_eq!(taken.await.unwrap(), items, "everything sent was handed on, and its way out is closed");
+    let statement = account.statement();
+    assert!(statement.balances() && statement.inside() == 0, "{statement}");
+    assert_eq!((statement.entered, statement.left), (items as u64, items as u64));
 }
 
 /// A storage keeps records until they are acknowledged, in any order, and values until they are removed.
