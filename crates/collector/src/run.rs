@@ -1,12 +1,13 @@
 //! Running: from a blueprint to the last line of the account.
 
+use std::pin::pin;
 use std::process::ExitCode;
 use std::sync::Arc;
 
 use anyhow::{Context as _, Result, anyhow};
 use component::{Environment, Fatal, Listeners};
 use data::{Budget, Clock, SystemClock};
-use engine::{Blueprint, Engine, EngineError, Left, Report, Services, Threads};
+use engine::{Blueprint, Engine, EngineError, Report, Services, Threads};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use crate::cli::Sources;
@@ -69,29 +70,36 @@ async fn supervise(
     fatal: &Fatal,
 ) -> Result<ExitCode> {
     let mut signals = Signals::listen()?;
-    if let Err(error) = engine.run(Arc::clone(&blueprint)).await {
+    let Some((started, mut told_to_stop)) = signals.hold(engine.run(Arc::clone(&blueprint))).await else {
+        return Ok(settle(&engine, &engine.undelivered(), fatal));
+    };
+    if let Err(error) = started {
         return Err(explained(&blueprint, error));
     }
     tracing::info!("Everything is ready. Begin running and processing data.");
-    loop {
+    while !told_to_stop {
         let asked = tokio::select! {
             asked = signals.next() => asked,
             () = fatal.reported() => break,
         };
         tracing::info!(signal = asked.name(), "Received signal from OS");
-        match asked {
-            Asked::Reload => reload(&mut engine, sources).await,
-            Asked::Stop(_) => break,
-        }
+        told_to_stop = match asked {
+            Asked::Stop(_) => true,
+            Asked::Reload => match signals.hold(reload(&mut engine, sources)).await {
+                Some(((), told_to_stop)) => told_to_stop,
+                None => return Ok(settle(&engine, &engine.undelivered(), fatal)),
+            },
+        };
     }
     tracing::info!("Starting shutdown...");
     let report = tokio::select! {
-        report = engine.drain() => report,
+        report = engine.drain() => Some(report),
         asked = signals.next_stop() => {
             tracing::warn!(signal = asked.name(), "Second signal: stopping at once");
-            Report { left: still_inside(&engine), ..Report::default() }
+            None
         }
     };
+    let report = report.unwrap_or_else(|| engine.undelivered());
     Ok(settle(&engine, &report, fatal))
 }
 
@@ -111,13 +119,6 @@ async fn reload(engine: &mut Engine, sources: &Sources) {
             tracing::error!(error = format!("{error:#}"), "Configuration refused, the running one stays");
         }
     }
-}
-
-/// What a drain that was cut short leaves behind.
-fn still_inside(engine: &Engine) -> Vec<Left> {
-    let statements = engine.books().statements().into_iter();
-    let inside = statements.map(|(node, signal, statement)| Left { node, signal, items: statement.inside() });
-    inside.filter(|left| left.items > 0).collect()
 }
 
 /// Prints the account and says how it all ended.
@@ -187,11 +188,28 @@ impl Signals {
     }
 
     async fn next_stop(&mut self) -> Asked {
+        tokio::select! {
+            _ = self.terminate.recv() => Asked::Stop("terminated"),
+            _ = self.interrupt.recv() => Asked::Stop("interrupt"),
+        }
+    }
+
+    /// Lets `work` come to its end, and tells whether a stop was asked for meanwhile. Being asked twice is not
+    /// waiting any longer: nothing is given then.
+    async fn hold<T>(&mut self, work: impl Future<Output = T>) -> Option<(T, bool)> {
+        let mut work = pin!(work);
+        let mut told_to_stop = false;
         loop {
-            let asked = self.next().await;
-            if matches!(asked, Asked::Stop(_)) {
-                return asked;
+            let asked = tokio::select! {
+                done = &mut work => return Some((done, told_to_stop)),
+                asked = self.next_stop() => asked,
+            };
+            tracing::info!(signal = asked.name(), "Received signal from OS");
+            if told_to_stop {
+                tracing::warn!(signal = asked.name(), "Second signal: stopping at once");
+                return None;
             }
+            told_to_stop = true;
         }
     }
 }

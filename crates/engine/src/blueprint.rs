@@ -102,7 +102,8 @@ impl Blueprint {
         let settings = Settings {
             drain_timeout: service.drain_timeout,
             max_held_bytes: usize::try_from(max_held_bytes).unwrap_or(usize::MAX),
-            ease_above_bytes: usize::try_from(service.limits.ease_above_mib << 20).unwrap_or(usize::MAX),
+            ease_above_bytes: usize::try_from(service.limits.ease_above_mib.saturating_mul(1 << 20))
+                .unwrap_or(usize::MAX),
             workers: service.workers,
         };
         let pipelines = service.pipelines.iter().map(pipeline).collect();
