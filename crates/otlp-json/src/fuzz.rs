@@ -5,7 +5,7 @@ use otlp::{Limits, Policy, Signal};
 
 use crate::error::{Fault, Reason};
 use crate::scan::Scanner;
-use crate::{read, write};
+use crate::{read, write, write_by_table};
 
 /// Throws bytes at both directions and checks what must hold for any input. Panics if it does not.
 #[doc(hidden)]
@@ -22,6 +22,9 @@ pub fn fuzz_json(data: &[u8]) {
         }
         // The same bytes as wire: whatever they are, the text is JSON.
         let text = json_of(message, data);
+        let mut by_table = Vec::new();
+        write_by_table(message, data, &mut by_table);
+        assert!(text == by_table, "quick paths write the same");
         if std::str::from_utf8(&text).is_ok() {
             check_json(&text).expect("what we write is JSON");
         }

@@ -12,14 +12,17 @@
 //! What may be read is wider: see [`read`].
 
 mod builder;
+mod cursor;
 mod error;
 mod fuzz;
 mod number;
 mod plan;
+mod quick;
 mod read;
 mod response;
 mod scan;
 mod text;
+mod walk;
 mod write;
 
 pub use error::{JsonError, Reason};
@@ -29,4 +32,6 @@ pub use fuzz::fuzz_json;
 pub use otlp::Limits;
 pub use read::read;
 pub use response::read_response;
+#[doc(hidden)]
+pub use write::write_by_table;
 pub use write::{write, write_parts};

@@ -32,6 +32,8 @@ pub(crate) struct Plan {
     pub(crate) fields: Vec<Entry>,
     /// How the writer takes the message.
     pub(crate) shape: Shape,
+    /// Which quick path the writer has for it.
+    pub(crate) quick: Option<Quick>,
     /// Field number to index in `fields` plus one; zero is no field.
     direct: [u8; DIRECT],
 }
@@ -47,6 +49,15 @@ pub(crate) enum Shape {
     Large,
     /// More fields.
     Huge,
+}
+
+/// Messages for which the writer has a quick path.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Quick {
+    /// `KeyValue`.
+    Attribute,
+    /// `Span`.
+    Span,
 }
 
 /// A field of a [`Plan`].
@@ -140,7 +151,12 @@ impl Plan {
             len if len <= LARGE => Shape::Large,
             _ => Shape::Huge,
         };
-        Self { message, fields, shape, direct }
+        let quick = match message {
+            _ if std::ptr::eq(message, &schema::KEY_VALUE) => Some(Quick::Attribute),
+            _ if std::ptr::eq(message, &schema::SPAN) => Some(Quick::Span),
+            _ => None,
+        };
+        Self { message, fields, shape, quick, direct }
     }
 
     /// Index of the field with this number.

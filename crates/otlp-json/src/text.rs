@@ -104,7 +104,7 @@ pub(crate) fn push_hex(out: &mut Vec<u8>, id: &[u8]) {
 }
 
 #[inline]
-fn hex_pair(byte: u8) -> [u8; 2] {
+pub(crate) fn hex_pair(byte: u8) -> [u8; 2] {
     let digit = |nibble: u8| nibble + if nibble < 10 { b'0' } else { b'a' - 10 };
     [digit(byte >> 4), digit(byte & 15)]
 }

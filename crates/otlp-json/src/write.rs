@@ -2,17 +2,17 @@
 
 use bytes::Bytes;
 use otlp::schema::{Kind, Label, Message};
-use otlp::wire::{
-    Value, WireType, read_fixed32, read_fixed64, read_len, read_tag, read_varint, unzigzag, unzigzag32,
-};
+use otlp::wire::{Value, WireType, read_fixed32, read_fixed64, read_varint, unzigzag, unzigzag32};
 
-use crate::plan::{Entry, LARGE, Plan, Plans, SMALL, Shape, is_quoted, with_plan};
+use crate::plan::{Entry, LARGE, Plan, Plans, Quick, SMALL, Shape, is_quoted, with_plan};
+use crate::quick::ROOM;
 use crate::text::{
     push_base64, push_double, push_hex, push_opening, push_signed, push_string, push_unsigned,
 };
+use crate::walk::{Slot, each, locate, next, payload};
 
 /// How deep messages are written. Far more than the wire's own check lets in; a bound for the stack only.
-const MAX_DEPTH: usize = 256;
+pub(crate) const MAX_DEPTH: usize = 256;
 
 /// Appends the JSON form of one encoded `message` to `out`, without a line break.
 ///
@@ -39,7 +39,15 @@ const MAX_DEPTH: usize = 256;
 pub fn write(message: &'static Message, wire: &[u8], out: &mut Vec<u8>) {
     with_plan(message, |plans, plan| {
         out.reserve(wire.len().saturating_mul(2));
-        Writer { plans, out }.object(plan, wire, 0);
+        Writer { plans, out, room: &mut [0; ROOM], quick: true }.object(plan, wire, 0);
+    });
+}
+
+/// Like [`write()`], without its quick paths: slower, and the measure of whether they are right.
+#[doc(hidden)]
+pub fn write_by_table(message: &'static Message, wire: &[u8], out: &mut Vec<u8>) {
+    with_plan(message, |plans, plan| {
+        Writer { plans, out, room: &mut [], quick: false }.object(plan, wire, 0);
     });
 }
 
@@ -52,30 +60,28 @@ pub fn write_parts(message: &'static Message, parts: &[Bytes], out: &mut Vec<u8>
     let parts: Vec<&[u8]> = parts.iter().map(Bytes::as_ref).collect();
     with_plan(message, |plans, plan| {
         out.reserve(parts.iter().map(|part| part.len()).sum::<usize>().saturating_mul(2));
-        Writer { plans, out }.merged(plan, &parts, 0);
+        Writer { plans, out, room: &mut [0; ROOM], quick: true }.merged(plan, &parts, 0);
     });
 }
 
-struct Writer<'a> {
-    plans: &'a Plans,
-    out: &'a mut Vec<u8>,
-}
-
-/// What a walk over a message has found of one field.
-#[derive(Clone, Copy)]
-enum Slot<'a> {
-    Absent,
-    /// A single value.
-    One(Value<'a>),
-    /// The part of the encoding that holds all values, others perhaps between them.
-    Run {
-        start: usize,
-        end: usize,
-    },
+pub(crate) struct Writer<'a> {
+    pub(crate) plans: &'a Plans,
+    pub(crate) out: &'a mut Vec<u8>,
+    /// Where quick paths put things together, if `quick` is set. Its content has no meaning.
+    pub(crate) room: &'a mut [u8],
+    pub(crate) quick: bool,
 }
 
 impl Writer<'_> {
     fn object(&mut self, plan: &Plan, wire: &[u8], depth: usize) {
+        match plan.quick {
+            Some(Quick::Attribute) if self.quick => self.attribute(plan, wire, depth),
+            Some(Quick::Span) if self.quick => self.span(plan, wire, depth),
+            _ => self.object_by_table(plan, wire, depth),
+        }
+    }
+
+    pub(crate) fn object_by_table(&mut self, plan: &Plan, wire: &[u8], depth: usize) {
         match plan.shape {
             Shape::Union => self.union(plan, wire, depth),
             Shape::Small => self.fields::<SMALL>(plan, wire, depth),
@@ -144,7 +150,7 @@ impl Writer<'_> {
 
     /// Every field is written with a comma before it; the first one's becomes the bracket.
     #[inline]
-    fn end_object(&mut self, begin: usize) {
+    pub(crate) fn end_object(&mut self, begin: usize) {
         match self.out.get_mut(begin) {
             Some(comma) => *comma = b'{',
             None => self.out.push(b'{'),
@@ -154,7 +160,7 @@ impl Writer<'_> {
 
     /// Writes a field that has one value.
     #[inline]
-    fn single(&mut self, field: &Entry, value: Value<'_>, depth: usize) {
+    pub(crate) fn single(&mut self, field: &Entry, value: Value<'_>, depth: usize) {
         match (field.kind, value) {
             (Kind::Message(_), Value::Len(wire)) => {
                 push_opening(self.out, field);
@@ -193,7 +199,7 @@ impl Writer<'_> {
         }
     }
 
-    fn messages(&mut self, field: &Entry, ranges: &[&[u8]], depth: usize) {
+    pub(crate) fn messages(&mut self, field: &Entry, ranges: &[&[u8]], depth: usize) {
         let plan = self.plans.get(field.child);
         let mut first = true;
         each(field, ranges, |value| {
@@ -297,82 +303,6 @@ impl Writer<'_> {
     fn quoted(&mut self, push: impl FnOnce(&mut Vec<u8>)) {
         push(self.out);
         self.out.push(b'"');
-    }
-}
-
-impl Entry {
-    /// Whether a value has the wire type of the field.
-    #[inline]
-    fn takes(&self, value: Value<'_>) -> bool {
-        let found = value.wire_type();
-        found == self.wire_type || (self.label == Label::Packed && found == WireType::Len)
-    }
-}
-
-/// Notes where the values of each field are.
-#[inline]
-fn locate<'a, const N: usize>(plan: &Plan, wire: &'a [u8]) -> [Slot<'a>; N] {
-    let mut slots = [Slot::Absent; N];
-    let mut member = None;
-    let mut rest = wire;
-    loop {
-        let start = wire.len() - rest.len();
-        let Some((number, value)) = next(&mut rest) else { return slots };
-        let end = wire.len() - rest.len();
-        let Some(index) = plan.by_number(number) else { continue };
-        let (Some(field), Some(slot)) = (plan.fields.get(index), slots.get_mut(index)) else { continue };
-        if !field.takes(value) {
-            continue;
-        }
-        *slot = match (field.label, *slot) {
-            (Label::Repeated | Label::Packed, Slot::Run { start, .. }) => Slot::Run { start, end },
-            (Label::Repeated | Label::Packed, _) => Slot::Run { start, end },
-            // Twice the same message: they are merged.
-            (Label::Singular, Slot::One(_)) if field.always() => Slot::Run { start: 0, end: wire.len() },
-            (Label::Singular, run @ Slot::Run { .. }) => run,
-            _ => Slot::One(value),
-        };
-        if field.label == Label::Oneof
-            && let Some(before) = member.replace(index).filter(|before| *before != index)
-            && let Some(slot) = slots.get_mut(before)
-        {
-            *slot = Slot::Absent;
-        }
-    }
-}
-
-/// Hands over the field's values in `ranges`, in order.
-#[inline]
-fn each<'a>(field: &Entry, ranges: &[&'a [u8]], mut work: impl FnMut(Value<'a>)) {
-    for mut rest in ranges.iter().copied() {
-        while let Some((number, value)) = next(&mut rest) {
-            if number == field.number && field.takes(value) {
-                work(value);
-            }
-        }
-    }
-}
-
-/// The next field of a message; `None` at its end, and at what is no field.
-// Always inlined: `otlp::wire::Fields`, which is not, makes the writer a quarter slower.
-#[inline(always)]
-fn next<'a>(rest: &mut &'a [u8]) -> Option<(u32, Value<'a>)> {
-    let (tag, after) = read_tag(rest).ok()?;
-    let (value, after) = match WireType::from_tag(tag)? {
-        WireType::Varint => read_varint(after).map(|(value, after)| (Value::Varint(value), after)),
-        WireType::Fixed64 => read_fixed64(after).map(|(bits, after)| (Value::Fixed64(bits), after)),
-        WireType::Fixed32 => read_fixed32(after).map(|(bits, after)| (Value::Fixed32(bits), after)),
-        WireType::Len => read_len(after).map(|(bytes, after)| (Value::Len(bytes), after)),
-    }
-    .ok()?;
-    *rest = after;
-    Some((tag >> 3, value))
-}
-
-fn payload(value: Value<'_>) -> Option<&[u8]> {
-    match value {
-        Value::Len(bytes) => Some(bytes),
-        _ => None,
     }
 }
 

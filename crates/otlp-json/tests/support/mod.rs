@@ -71,11 +71,11 @@ impl Dice<'_> {
         self.below(2) == 1
     }
 
-    fn string(&mut self) -> String {
+    pub(crate) fn string(&mut self) -> String {
         TEXTS[self.below(TEXTS.len())].to_owned()
     }
 
-    fn u64(&mut self) -> u64 {
+    pub(crate) fn u64(&mut self) -> u64 {
         match self.below(INTEGERS.len() + 2) {
             choice if choice < INTEGERS.len() => INTEGERS[choice],
             8 => u64::MAX,
