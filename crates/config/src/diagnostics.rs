@@ -78,6 +78,8 @@ pub struct Diagnostics {
     found: Vec<Diagnostic>,
     errors: usize,
     warnings: usize,
+    /// Of `errors`, those about values that could be read.
+    of_checks: usize,
 }
 
 impl Diagnostics {
@@ -100,6 +102,18 @@ impl Diagnostics {
         if *count <= MAX_FINDINGS {
             self.found.push(diagnostic);
         }
+    }
+
+    /// Adds what a check of values that could be read has found.
+    pub(crate) fn push_of_check(&mut self, diagnostic: Diagnostic) {
+        let before = self.errors;
+        self.push(diagnostic);
+        self.of_checks += self.errors - before;
+    }
+
+    /// How many errors there are about values that could not be read.
+    pub(crate) fn reading_errors(&self) -> usize {
+        self.errors - self.of_checks
     }
 
     /// Whether any finding is an error.

@@ -53,6 +53,16 @@ impl<'d> Reader<'d> {
         self.push(finding.help("remove the key to get the default"));
     }
 
+    /// Reports what a check of values that could be read has found.
+    pub(crate) fn push_of_check(&mut self, diagnostic: Diagnostic) {
+        self.diagnostics.push_of_check(diagnostic);
+    }
+
+    /// How many values could not be read so far, to compare later.
+    pub(crate) fn reading_errors(&self) -> usize {
+        self.diagnostics.reading_errors()
+    }
+
     /// How many errors there are so far, to compare later.
     pub fn error_count(&self) -> usize {
         self.diagnostics.error_count()

@@ -118,7 +118,7 @@ impl<S: Section> Setting for S {
             _ => return reader.expected(node, "a map of keys"),
         };
         let fields = fields::<S>();
-        let before = reader.error_count();
+        let before = reader.reading_errors();
         let given = read_entries(self, &fields, entries, reader);
         let misspelled = report_unknown(&fields, &given.unknown, reader);
         for field in &fields.list {
@@ -133,7 +133,7 @@ impl<S: Section> Setting for S {
         }
         // What could not be read still holds its default: checks would report what nobody wrote.
         let unknown_only = before + given.unknown.len();
-        if reader.error_count() == unknown_only && misspelled.is_empty() {
+        if reader.reading_errors() == unknown_only && misspelled.is_empty() {
             let mut checks = Checks::default();
             self.check(&mut checks);
             for check in &fields.checks {
@@ -221,7 +221,7 @@ fn report_checks(checks: Checks, node: &Node, reader: &mut Reader<'_>) {
         let (span, below) = node.locate(&keys);
         let separator = if below.is_empty() || reader.path().is_empty() { "" } else { "::" };
         let path = format!("{}{separator}{below}", reader.path());
-        reader.push(Diagnostic { severity, ..Diagnostic::error(span, path, message) });
+        reader.push_of_check(Diagnostic { severity, ..Diagnostic::error(span, path, message) });
     }
 }
 
