@@ -71,14 +71,23 @@ impl Workers {
 
     /// Runs a task on the runtime number `worker`, modulo their count.
     pub fn spawn_at(&self, worker: usize, name: &Arc<str>, task: impl Future<Output = ()> + Send + 'static) {
+        let guarded = self.guard(name, task);
+        let handle = &self.handles[worker % self.handles.len()];
+        self.tracker.spawn_on(guarded, handle);
+    }
+
+    /// A task that does not panic: it reports that as [`Fatal`] under `name`, and ends.
+    pub fn guard(
+        &self,
+        name: &Arc<str>,
+        task: impl Future<Output = ()> + Send + 'static,
+    ) -> impl Future<Output = ()> + Send + 'static {
         let (fatal, name) = (self.fatal.clone(), Arc::clone(name));
-        let guarded = async move {
+        async move {
             if let Err(panic) = AssertUnwindSafe(task).catch_unwind().await {
                 fatal.report(format!("a task of {name} panicked: {}", panic_text(&*panic)));
             }
-        };
-        let handle = &self.handles[worker % self.handles.len()];
-        self.tracker.spawn_on(guarded, handle);
+        }
     }
 
     /// A runtime, for tasks whose handle the caller keeps.

@@ -189,6 +189,9 @@ impl<E: Exporter> Stage<E> {
                 delivery.deliver(batch).await;
                 drop(room);
             };
+            // A panic ends the process in order: the other batches are delivered as ever.
+            let cx = &self.delivery.cx;
+            let task = cx.workers.guard(&cx.name, task);
             self.next_worker = self.next_worker.wrapping_add(1);
             let handle = self.delivery.cx.workers.handle(self.next_worker).clone();
             self.deliveries.spawn_on(task, &handle);

@@ -20,14 +20,18 @@ enum Answer {
     TakeAllBut(u64),
     /// Never answer.
     Stall,
+    Panic,
     /// Refuse as too large whatever has more items than this, for ever.
     AtMost(usize),
 }
 
+/// When it came, and with which items.
+type Call = (Duration, Vec<u64>);
+
 #[derive(Clone, Default)]
 struct Script {
     answers: Arc<Mutex<VecDeque<Answer>>>,
-    calls: Arc<Mutex<Vec<(Duration, Vec<u64>)>>>,
+    calls: Arc<Mutex<Vec<Call>>>,
     started: Option<Instant>,
     closed: Arc<Mutex<u32>>,
 }
@@ -66,6 +70,7 @@ impl Exporter for Script {
             Some(Answer::TakeAllBut(n)) => Ok(Accepted { rejected: Some((n, "not these".into())) }),
             Some(Answer::Refuse(refused)) => Err(refused),
             Some(Answer::Stall) => std::future::pending().await,
+            Some(Answer::Panic) => panic!("told to"),
         }
     }
 
@@ -327,4 +332,19 @@ async fn an_exporter_is_closed_after_the_last_stage_that_ran() {
     assert_eq!(*script.closed.lock().unwrap(), 0, "metrics may still come");
     metrics.finish().await;
     assert_eq!(*script.closed.lock().unwrap(), 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_panic_takes_no_other_batch_along() {
+    let script = Script::new([Answer::Panic, unavailable()]);
+    let node = node(&script, waiting_clients()).await;
+    let lost = node.send(batch(Signal::Traces, 1, 2)).await;
+    let other = node.send(batch(Signal::Traces, 3, 1)).await;
+    assert!(matches!(lost.await, Verdict::Refused(refused) if refused.is_retryable()));
+    assert_eq!(other.await, Verdict::Delivered);
+    assert_eq!(
+        node.finish().await.to_string(),
+        "entered 3 = left 1 + held 2",
+        "nobody can say what became of two"
+    );
 }
