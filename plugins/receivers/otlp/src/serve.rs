@@ -10,7 +10,7 @@ use component::{BoxError, Ended, RunCx};
 use net::dial::Proto;
 use net::listen::{Bound, Settings as ListenSettings};
 use net::reserve::Reserve;
-use net::shutdown::{Signal, Trigger};
+use net::shutdown::{Phase, Signal, Trigger};
 use net::tls::{ServerSettings, ServerTls};
 use net::{Peer, Stream};
 
@@ -89,9 +89,15 @@ impl Server {
         let listener = self.bound.listen(&self.listen)?;
         loop {
             let (stream, peer) = listener.accept().await;
-            let (connect, signal, tls) = (Arc::clone(&self.connect), trigger.signal(), self.tls.clone());
+            let (connect, mut signal, tls) = (Arc::clone(&self.connect), trigger.signal(), self.tls.clone());
             self.cx.workers.spawn(&self.cx.name, async move {
-                match open(stream, tls).await {
+                let opened = tokio::select! {
+                    biased;
+                    opened = open(stream, tls) => opened,
+                    // Has asked for nothing yet: nobody waits for the end of its handshake.
+                    _ = signal.reached(Phase::Drain) => return,
+                };
+                match opened {
                     Ok(stream) => connect(stream, peer, signal).await,
                     Err(error) => tracing::warn!(%peer, %error, "connection failed to open"),
                 }
