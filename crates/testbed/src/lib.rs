@@ -15,6 +15,7 @@ mod collector;
 pub mod config;
 pub mod grpc;
 pub mod http;
+pub mod neighbour;
 pub mod otlp_json;
 pub mod sdk;
 mod upstream;

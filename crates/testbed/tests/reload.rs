@@ -126,6 +126,7 @@ async fn what_cannot_start_leaves_the_old_one_running() {
     collector.write_config(&first.replacen("127.0.0.1:0", &address, 1));
     collector.signal(Signal::SIGHUP);
     collector.wait_for("Configuration refused, the running one stays");
+    eprintln!("{}", collector.output());
     let client = Client::connect(collector.grpc()).await;
     assert_eq!(client.export(TRACES, &traces(1..11).encode_to_vec()).await.code, 0);
     assert!(collector.output().contains(&address), "it says which:\n{}", collector.output());

@@ -1,0 +1,98 @@
+//! The configurations that come with the project do what they say.
+
+#![allow(clippy::unwrap_used, reason = "a panic is the failure report")]
+
+use std::path::{Path, PathBuf};
+
+use prost::Message as _;
+use testbed::grpc::{Client, LOGS, METRICS, TRACES};
+use testbed::http::{self, PROTOBUF};
+use testbed::{Collector, Reply, Upstream, eventually, validate};
+use testkit::generate::{batch, traces};
+
+fn pipelines() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../../pipelines")
+}
+
+fn pipeline(name: &str) -> String {
+    std::fs::read_to_string(pipelines().join(name)).unwrap()
+}
+
+const PORTS: [(&str, &str); 3] =
+    [("OTLP_GRPC_ENDPOINT", "127.0.0.1:0"), ("OTLP_HTTP_ENDPOINT", "localhost:0"), ("METRICS_PORT", "0")];
+
+#[test]
+fn every_file_is_valid() {
+    let files = std::fs::read_dir(pipelines()).unwrap().map(|entry| entry.unwrap().path());
+    let yaml: Vec<PathBuf> = files.filter(|path| path.extension().is_some_and(|end| end == "yaml")).collect();
+    assert!(yaml.len() >= 2, "{yaml:?}");
+    for path in yaml {
+        let output = validate(&path);
+        let said = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert!(output.status.success() && said.is_empty(), "{}: {said}", path.display());
+    }
+}
+
+#[test]
+fn what_is_wrong_is_shown_with_its_place() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("wrong.yaml");
+    let text = pipeline("local.yaml").replace("verbosity:", "verbosty:").replace("exporters: [debug]", "exporters: [debugg]");
+    std::fs::write(&path, &text).unwrap();
+    let output = validate(&path);
+    assert_eq!(output.status.code(), Some(1));
+    let said = String::from_utf8_lossy(&output.stderr).into_owned();
+    for wrong in ["verbosty", "debugg"] {
+        let line = 1 + text.lines().position(|line| line.contains(wrong)).unwrap();
+        let column = 1 + text.lines().find_map(|line| line.find(wrong)).unwrap();
+        assert!(said.contains(&format!("wrong.yaml:{line}:{column}")), "{wrong} at {line}:{column}:\n{said}");
+    }
+    assert!(said.contains("verbosity"), "it says what would have been right:\n{said}");
+}
+
+async fn send_everything(collector: &Collector) {
+    let client = Client::connect(collector.grpc()).await;
+    for (path, signal) in [(TRACES, data::Signal::Traces), (METRICS, data::Signal::Metrics), (LOGS, data::Signal::Logs)] {
+        let message: Vec<u8> = batch(signal, 1, 7).chunks().flat_map(|chunk| chunk.to_vec()).collect();
+        assert_eq!(client.export(path, &message).await.code, 0, "{path}");
+    }
+    let response = http::post(collector.http(), "/v1/traces", &[PROTOBUF], &traces(8..11).encode_to_vec());
+    assert_eq!(response.status, 200);
+}
+
+fn everything_passed(account: &testbed::account::Account, exporter: &str) {
+    account.nothing_lost();
+    for (signal, items, count) in [("traces", "spans", 10), ("metrics", "metric_points", 7), ("logs", "log_records", 7)] {
+        account.passed("receiver otlp", items, count);
+        account.passed(&format!("exporter {exporter} ({signal})"), items, count);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn local() {
+    let environment = [&PORTS[..], &[("VERBOSITY", "detailed")]].concat();
+    let collector = Collector::start_with(&pipeline("local.yaml"), &environment);
+    send_everything(&collector).await;
+    assert!(collector.metric("otelcol_receiver_accepted_spans") > 0.0);
+    let ended = collector.stop_clean();
+    everything_passed(&ended.account, "debug");
+    for text in ["span 1", "span 10", "queue.depth", "LogRecord"] {
+        assert!(ended.output.contains(text), "{text} is not shown:\n{}", ended.output);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn gateway() {
+    let upstream = Upstream::start(Reply::Status(14, "not yet".to_owned())).await;
+    let address = upstream.address().to_string();
+    let environment = [&PORTS[..], &[("UPSTREAM_ENDPOINT", address.as_str())]].concat();
+    // The file's own first wait is five seconds.
+    let text = pipeline("gateway.yaml").replace("retry_on_failure:", "retry_on_failure:\n      initial_interval: 50ms\n      max_interval: 50ms");
+    let collector = Collector::start_with(&text, &environment);
+    send_everything(&collector).await;
+    eventually("an attempt", || (!upstream.taken().is_empty()).then_some(()));
+    upstream.reply(Reply::Ok);
+    let ended = collector.stop_clean();
+    everything_passed(&ended.account, "otlp_grpc");
+    assert_eq!(upstream.span_ids(), (1..11).collect());
+}
