@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use anyhow::{Context as _, Result, anyhow};
 use component::{Environment, Fatal, Listeners};
+use config::telemetry::Telemetry;
 use data::{Budget, Clock, SystemClock};
 use engine::{Blueprint, Engine, EngineError, Report, Services, Threads};
 use tokio::signal::unix::{Signal, SignalKind, signal};
@@ -70,6 +71,7 @@ async fn supervise(
     fatal: &Fatal,
 ) -> Result<ExitCode> {
     let mut signals = Signals::listen()?;
+    let at_start = Fixed::of(&blueprint);
     let Some((started, mut told_to_stop)) = signals.hold(engine.run(Arc::clone(&blueprint))).await else {
         return Ok(settle(&engine, &engine.undelivered(), fatal));
     };
@@ -85,7 +87,7 @@ async fn supervise(
         tracing::info!(signal = asked.name(), "Received signal from OS");
         told_to_stop = match asked {
             Asked::Stop(_) => true,
-            Asked::Reload => match signals.hold(reload(&mut engine, sources)).await {
+            Asked::Reload => match signals.hold(reload(&mut engine, sources, &at_start)).await {
                 Some(((), told_to_stop)) => told_to_stop,
                 None => return Ok(settle(&engine, &engine.undelivered(), fatal)),
             },
@@ -103,8 +105,22 @@ async fn supervise(
     Ok(settle(&engine, &report, fatal))
 }
 
+/// What a reload does not change.
+#[derive(PartialEq, Eq)]
+struct Fixed {
+    telemetry: Telemetry,
+    workers: usize,
+}
+
+impl Fixed {
+    fn of(blueprint: &Blueprint) -> Self {
+        let telemetry = blueprint.document.service.telemetry.clone();
+        Self { telemetry, workers: blueprint.settings.workers }
+    }
+}
+
 /// Takes in a new configuration; whatever is wrong with it, the old one runs on.
-async fn reload(engine: &mut Engine, sources: &Sources) {
+async fn reload(engine: &mut Engine, sources: &Sources, at_start: &Fixed) {
     let blueprint = match configuration::read(sources) {
         Ok(blueprint) => Arc::new(blueprint),
         Err(error) => {
@@ -113,7 +129,14 @@ async fn reload(engine: &mut Engine, sources: &Sources) {
         }
     };
     match engine.run(Arc::clone(&blueprint)).await {
-        Ok(()) => tracing::info!("Config updated"),
+        Ok(()) => {
+            tracing::info!("Config updated");
+            if *at_start != Fixed::of(&blueprint) {
+                let changed =
+                    "service::telemetry and service::workers take effect at the next start of the process";
+                tracing::warn!("{changed}");
+            }
+        }
         Err(error) => {
             let error = explained(&blueprint, error);
             tracing::error!(error = format!("{error:#}"), "Configuration refused, the running one stays");

@@ -36,7 +36,8 @@ pub struct RunCx {
     pub listeners: Listeners,
     /// The collector's own metrics; series vanish with the graph.
     pub meters: Arc<telemetry::metrics::Scope>,
-    /// Cancelled when the stage should take nothing new and finish what it has.
+    /// Cancelled when the stage should take nothing new and finish what it has. For an exporter: when nothing
+    /// more is led to it than is on its way.
     pub draining: CancellationToken,
     /// Cancelled when time is up: settle what is left as refused and end.
     pub stopping: CancellationToken,

@@ -103,8 +103,11 @@ impl<E: Exporter> Delivery<E> {
             interval = config::duration::format(wait),
             "Exporting failed. Will retry the request after interval."
         );
+        let draining = self.cx.draining.is_cancelled();
         tokio::select! {
             () = tokio::time::sleep(wait) => Ok(()),
+            // The wait may be longer than what time is left: one attempt at once, as in the Collector.
+            () = self.cx.draining.cancelled(), if !draining => Ok(()),
             () = self.cx.stopping.cancelled() => Err(time_is_up(&refused.message)),
         }
     }

@@ -348,3 +348,20 @@ async fn a_panic_takes_no_other_batch_along() {
         "nobody can say what became of two"
     );
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_drain_cuts_the_present_wait_short() {
+    let script = Script::new([unavailable(), unavailable(), Answer::Take]);
+    let unit = unit(script.clone(), exact(), 4);
+    let node = component::NodeId::exporter("under_test", Signal::Traces);
+    let stage = unit.stage(&node, Signal::Traces, Arc::default(), &data::Budget::unlimited());
+    let (cx, _ready) = testkit::run_cx(node);
+    let draining = cx.draining.clone();
+    let run = tokio::spawn((stage.run)(cx));
+    stage.inlet.send(batch(Signal::Traces, 1, 1)).await.unwrap();
+    tokio::time::sleep(Duration::from_secs(1)).await;
+    draining.cancel();
+    drop(stage.inlet);
+    run.await.unwrap().unwrap();
+    assert_eq!(script.times(), [0.0, 1.0, 8.5], "at once, and then as ever");
+}

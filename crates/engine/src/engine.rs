@@ -295,7 +295,11 @@ impl Engine {
     ) -> Result<(), BoxError> {
         let (draining, expected_end) = match &work {
             Work::Extension(_) => (graph.extensions_draining.clone(), graph.extensions_draining.clone()),
-            Work::Exporter(_) => (graph.draining.clone(), CancellationToken::new()),
+            // Its own, since it may run on when the graph does not.
+            Work::Exporter(_) => {
+                let retired = CancellationToken::new();
+                (retired.clone(), retired)
+            }
             Work::Receiver { .. } => (graph.draining.clone(), graph.draining.clone()),
             // Ends with its input, whose end is somebody else's to explain: a receiver that failed to start.
             Work::Processor { .. } => (graph.draining.clone(), cancelled()),
