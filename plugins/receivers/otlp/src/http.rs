@@ -31,7 +31,7 @@ impl Service for Http {
     async fn call(&self, request: Request) -> Response {
         let (signal, encoding) = match self.route(&request.head) {
             Ok(route) => route,
-            Err(response) => return response,
+            Err(response) => return *response,
         };
         let context = self.intake.context(&request.head.headers, request.peer);
         let taken = self.intake.take(signal, encoding, request.body, request.reservation, context);
@@ -42,7 +42,7 @@ impl Service for Http {
     }
 
     fn turn_away(&self, head: &Parts, _peer: Peer) -> Option<Response> {
-        self.route(head).err()
+        self.route(head).err().map(|response| *response)
     }
 
     fn refuse(&self, head: &Parts, error: &BodyError) -> Response {
@@ -62,18 +62,18 @@ impl Service for Http {
 }
 
 impl Http {
-    fn route(&self, head: &Parts) -> Result<(Signal, Encoding), Response> {
+    fn route(&self, head: &Parts) -> Result<(Signal, Encoding), Box<Response>> {
         let found = self.paths.iter().find(|(path, _)| path == head.uri.path());
         let Some((_, signal)) = found.filter(|(_, signal)| self.intake.carries(*signal)) else {
-            return Err(text(StatusCode::NOT_FOUND, "404 page not found\n"));
+            return Err(text(StatusCode::NOT_FOUND, "404 page not found\n").into());
         };
         if head.method != Method::POST {
             let message = "405 method not allowed, supported: [POST]";
-            return Err(text(StatusCode::METHOD_NOT_ALLOWED, message));
+            return Err(text(StatusCode::METHOD_NOT_ALLOWED, message).into());
         }
         let Some(encoding) = encoding(head) else {
             let message = "415 unsupported media type, supported: [application/json, application/x-protobuf]";
-            return Err(text(StatusCode::UNSUPPORTED_MEDIA_TYPE, message));
+            return Err(text(StatusCode::UNSUPPORTED_MEDIA_TYPE, message).into());
         };
         Ok((*signal, encoding))
     }

@@ -1,5 +1,7 @@
 //! The receiver keeps the contract of receivers, over both protocols and with every signal.
 
+#![allow(clippy::unwrap_used, reason = "test code: a panic is the failure report")]
+
 use bytes::Bytes;
 use collimator_receiver_otlp::SPEC;
 use component::Stage;
