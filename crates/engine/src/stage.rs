@@ -74,6 +74,8 @@ impl Timer {
         // A due deadline must not starve behind a busy inbox.
         let now = self.now();
         if now.reached(at) {
+            // Wakes are rare; a stage that asks for a time that is past again and again must not block the worker.
+            tokio::task::yield_now().await;
             return Event::Wake;
         }
         let sleep = self.sleep_until(at, now);
@@ -94,3 +96,6 @@ impl Timer {
         sleep.as_mut()
     }
 }
+
+#[cfg(test)]
+mod tests;
