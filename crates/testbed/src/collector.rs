@@ -57,6 +57,12 @@ impl Collector {
         collector
     }
 
+    /// Starts without waiting for anything: for what must fail.
+    #[must_use]
+    pub fn start_unready(config: &str) -> Self {
+        Self::launch(config, &[], TempDir::new().unwrap())
+    }
+
     fn launch(config: &str, environment: &[(&str, &str)], directory: TempDir) -> Self {
         let path = directory.path().join("config.yaml");
         std::fs::write(&path, in_directory(config, directory.path())).unwrap();

@@ -18,6 +18,7 @@ pub mod http;
 pub mod neighbour;
 pub mod otlp_json;
 pub mod sdk;
+pub mod tls;
 mod upstream;
 
 use std::time::{Duration, Instant};
