@@ -7,6 +7,7 @@
 mod account;
 mod batch;
 mod budget;
+mod calendar;
 mod context;
 mod part;
 pub mod serial;
@@ -18,6 +19,7 @@ mod verdict;
 pub use account::{Account, Statement};
 pub use batch::Batch;
 pub use budget::{Budget, BudgetExhausted, Reservation};
+pub use calendar::Civil;
 pub use context::Context;
 pub use part::Part;
 pub use signal::{Signal, Signals};

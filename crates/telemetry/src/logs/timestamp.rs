@@ -1,31 +1,15 @@
+//! How log lines show the time.
+
 use std::fmt::Write as _;
 
-const NANOS_PER_MILLI: u64 = 1_000_000;
-const MILLIS_PER_DAY: u64 = 86_400_000;
+use data::Civil;
 
 /// Appends nanoseconds since the Unix epoch as UTC with milliseconds: `2026-11-21T01:14:41.502Z`.
 pub(super) fn write(out: &mut String, wall: u64) {
-    let millis = wall / NANOS_PER_MILLI;
-    let (year, month, day) = date(millis / MILLIS_PER_DAY);
-    let of_day = millis % MILLIS_PER_DAY;
-    let (hour, minute, second) = (of_day / 3_600_000, of_day / 60_000 % 60, of_day / 1_000 % 60);
-    let milli = of_day % 1_000;
+    let Civil { year, month, day, hour, minute, second, nanosecond } = Civil::from_unix_nanos(wall.into());
+    let milli = nanosecond / 1_000_000;
     // Writing to a String cannot fail.
     write!(out, "{year:04}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}.{milli:03}Z").ok();
-}
-
-/// Year, month and day of the Gregorian calendar, from days since 1970-01-01: Howard Hinnant's `civil_from_days`,
-/// in which years begin in March, so that the leap day is the last.
-fn date(days: u64) -> (u64, u64, u64) {
-    let days = days + 719_468;
-    let era = days / 146_097;
-    let of_era = days % 146_097;
-    let year_of_era = (of_era - of_era / 1_460 + of_era / 36_524 - of_era / 146_096) / 365;
-    let of_year = of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
-    let month_from_march = (5 * of_year + 2) / 153;
-    let day = of_year - (153 * month_from_march + 2) / 5 + 1;
-    let month = if month_from_march < 10 { month_from_march + 3 } else { month_from_march - 9 };
-    (year_of_era + era * 400 + u64::from(month <= 2), month, day)
 }
 
 #[cfg(test)]

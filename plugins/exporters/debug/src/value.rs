@@ -5,11 +5,11 @@ use std::fmt::{self, Display, Write as _};
 
 use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
+use data::Civil;
 use otlp::view::{AnyValue, Attributes};
 
 /// Values nested deeper are shown as `null`.
 const MAX_DEPTH: usize = 64;
-const DAY: i64 = 86_400;
 
 /// A value as text, like `pcommon.Value.AsString`: lists and maps as JSON, bytes in base64.
 pub(crate) fn plain(value: &AnyValue<'_>) -> String {
@@ -144,28 +144,14 @@ pub(crate) struct Timestamp(pub(crate) u64);
 impl Display for Timestamp {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         // The Collector's times are signed: what is beyond 2262 lies before 1970.
-        let nanos = self.0.cast_signed();
-        let (seconds, fraction) = (nanos.div_euclid(1_000_000_000), nanos.rem_euclid(1_000_000_000));
-        let (year, month, day) = civil(seconds.div_euclid(DAY));
-        let rest = seconds.rem_euclid(DAY);
-        write!(f, "{year:04}-{month:02}-{day:02} {:02}:{:02}:{:02}", rest / 3600, rest / 60 % 60, rest % 60)?;
-        if fraction != 0 {
-            write!(f, ".{}", format!("{fraction:09}").trim_end_matches('0'))?;
+        let civil = Civil::from_unix_nanos(self.0.cast_signed().into());
+        let Civil { year, month, day, hour, minute, second, nanosecond } = civil;
+        write!(f, "{year:04}-{month:02}-{day:02} {hour:02}:{minute:02}:{second:02}")?;
+        if nanosecond != 0 {
+            write!(f, ".{}", format!("{nanosecond:09}").trim_end_matches('0'))?;
         }
         f.write_str(" +0000 UTC")
     }
-}
-
-/// Year, month and day of a day since 1970, in the Gregorian calendar (Howard Hinnant, `civil_from_days`).
-const fn civil(day: i64) -> (i64, i64, i64) {
-    let from_march_0000 = day + 719_468;
-    let (era, day) = (from_march_0000.div_euclid(146_097), from_march_0000.rem_euclid(146_097));
-    let year = (day - day / 1460 + day / 36_524 - day / 146_096) / 365;
-    let day = day - (365 * year + year / 4 - year / 100);
-    let month = (5 * day + 2) / 153;
-    let day = day - (153 * month + 2) / 5 + 1;
-    let (month, next) = if month < 10 { (month + 3, 0) } else { (month - 9, 1) };
-    (era * 400 + year + next, month, day)
 }
 
 #[cfg(test)]

@@ -8,6 +8,8 @@ use std::fs;
 use std::io::{self, ErrorKind};
 use std::path::{Path, PathBuf};
 
+use data::Civil;
+
 use crate::config::Rotation;
 
 const MILLISECOND: u64 = 1_000_000;
@@ -107,22 +109,9 @@ fn pieces(path: &Path) -> (&Path, &str, &str) {
 
 /// `2006-01-02T15-04-05.000` in UTC.
 fn stamp(wall: u64) -> String {
-    let (day, rest) = (wall / DAY, wall % DAY / MILLISECOND);
-    let (year, month, day) = civil(day);
-    let (hour, minute, second) = (rest / 3_600_000, rest / 60_000 % 60, rest / 1000 % 60);
-    format!("{year:04}-{month:02}-{day:02}T{hour:02}-{minute:02}-{second:02}.{:03}", rest % 1000)
-}
-
-/// Year, month and day of a day since 1970, in the Gregorian calendar (Howard Hinnant, `civil_from_days`).
-const fn civil(day: u64) -> (u64, u64, u64) {
-    let from_march_0000 = day + 719_468;
-    let (era, day) = (from_march_0000 / 146_097, from_march_0000 % 146_097);
-    let year = (day - day / 1460 + day / 36_524 - day / 146_096) / 365;
-    let day = day - (365 * year + year / 4 - year / 100);
-    let month = (5 * day + 2) / 153;
-    let day = day - (153 * month + 2) / 5 + 1;
-    let (month, next) = if month < 10 { (month + 3, 0) } else { (month - 9, 1) };
-    (era * 400 + year + next, month, day)
+    let Civil { year, month, day, hour, minute, second, nanosecond } = Civil::from_unix_nanos(wall.into());
+    let milli = nanosecond / 1_000_000;
+    format!("{year:04}-{month:02}-{day:02}T{hour:02}-{minute:02}-{second:02}.{milli:03}")
 }
 
 fn is_stamp(text: &str) -> bool {
