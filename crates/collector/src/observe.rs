@@ -71,7 +71,8 @@ pub(crate) fn serve(settings: &Telemetry, registry: &Registry) -> Result<Vec<Adm
 /// the time have to do.
 fn instance_id() -> String {
     let kernel = std::fs::read_to_string("/proc/sys/kernel/random/uuid");
-    kernel.map_or_else(|_| format!("{:x}-{:x}", std::process::id(), data::SystemClock::new().now().wall), |text| {
-        text.trim().to_owned()
-    })
+    kernel.map_or_else(
+        |_| format!("{:x}-{:x}", std::process::id(), data::SystemClock::new().now().wall),
+        |text| text.trim().to_owned(),
+    )
 }
