@@ -9,14 +9,12 @@ use std::sync::{Arc, Mutex, PoisonError};
 use futures::FutureExt as _;
 use tokio::runtime::Handle;
 use tokio_util::sync::CancellationToken;
-use tokio_util::task::TaskTracker;
 
 /// The data plane's runtimes. Cheap to clone.
 #[derive(Clone, Debug)]
 pub struct Workers {
     handles: Arc<[Handle]>,
     next: Arc<AtomicUsize>,
-    tracker: TaskTracker,
     fatal: Fatal,
 }
 
@@ -52,7 +50,7 @@ impl Workers {
     #[must_use]
     pub fn new(handles: Vec<Handle>, fatal: Fatal) -> Self {
         assert!(!handles.is_empty(), "there is always at least one worker");
-        Self { handles: handles.into(), next: Arc::default(), tracker: TaskTracker::new(), fatal }
+        Self { handles: handles.into(), next: Arc::default(), fatal }
     }
 
     /// How many runtimes there are.
@@ -73,7 +71,7 @@ impl Workers {
     pub fn spawn_at(&self, worker: usize, name: &Arc<str>, task: impl Future<Output = ()> + Send + 'static) {
         let guarded = self.guard(name, task);
         let handle = &self.handles[worker % self.handles.len()];
-        self.tracker.spawn_on(guarded, handle);
+        handle.spawn(guarded);
     }
 
     /// A task that does not panic: it reports that as [`Fatal`] under `name`, and ends.
@@ -94,19 +92,6 @@ impl Workers {
     #[must_use]
     pub fn handle(&self, worker: usize) -> &Handle {
         &self.handles[worker % self.handles.len()]
-    }
-
-    /// Tasks spawned here and not yet ended.
-    #[must_use]
-    pub fn running(&self) -> usize {
-        self.tracker.len()
-    }
-
-    /// Resolves when every task spawned here has ended.
-    pub async fn idle(&self) {
-        self.tracker.close();
-        self.tracker.wait().await;
-        self.tracker.reopen();
     }
 }
 

@@ -28,6 +28,8 @@ pub(crate) struct Joining {
     settings: QueueBatch,
     limits: Thresholds,
     partitions: HashMap<Arc<Context>, Partition>,
+    /// No partition is due before. Kept, since there may be thousands and this is asked for with every entry.
+    look_at: Option<Instant>,
 }
 
 struct Partition {
@@ -44,12 +46,12 @@ impl Joining {
             QueueSizer::Items | QueueSizer::Requests => Sizer::Items,
         };
         let limits = Thresholds { sizer, min_size: settings.min_size, max_size: settings.max_size };
-        Self { settings: settings.clone(), limits, partitions: HashMap::new() }
+        Self { settings: settings.clone(), limits, partitions: HashMap::new(), look_at: None }
     }
 
-    /// When [`due`](Self::due) has something to give.
-    pub(crate) fn flush_at(&self) -> Option<Instant> {
-        self.partitions.values().map(|partition| partition.flush_at).min()
+    /// When to ask for what is [`due`](Self::due).
+    pub(crate) const fn look_at(&self) -> Option<Instant> {
+        self.look_at
     }
 
     /// Takes an entry in; gives what is complete with it.
@@ -61,6 +63,7 @@ impl Joining {
         let flush_at = Instant::now() + self.settings.flush_timeout;
         let partition =
             self.partitions.entry(Arc::clone(&context)).or_insert_with(|| Partition::new(flush_at));
+        self.look_at.get_or_insert(flush_at);
         let complete = partition.push(batch, permit, self.limits, budget);
         if partition.accumulator.is_empty() {
             self.partitions.remove(&context);
@@ -75,7 +78,9 @@ impl Joining {
     /// Everything whose time has come.
     pub(crate) fn due(&mut self, budget: &Arc<Budget>) -> Vec<Ready> {
         let now = Instant::now();
-        self.flush(budget, |partition| partition.flush_at <= now)
+        let due = self.flush(budget, |partition| partition.flush_at <= now);
+        self.look_at = self.first_due();
+        due
     }
 
     /// Everything.
@@ -87,8 +92,12 @@ impl Joining {
         if self.partitions.len() < MAX_PARTITIONS || self.partitions.contains_key(context) {
             return Vec::new();
         }
-        let oldest = self.flush_at();
+        let oldest = self.first_due();
         self.flush(budget, |partition| Some(partition.flush_at) == oldest)
+    }
+
+    fn first_due(&self) -> Option<Instant> {
+        self.partitions.values().map(|partition| partition.flush_at).min()
     }
 
     fn flush(&mut self, budget: &Arc<Budget>, wanted: impl Fn(&Partition) -> bool) -> Vec<Ready> {

@@ -140,11 +140,11 @@ impl<E: Exporter> Stage<E> {
     async fn serve(&mut self) -> Ended {
         let stopping = self.delivery.cx.stopping.clone();
         while !stopping.is_cancelled() {
-            let flush_at = self.joining.as_ref().and_then(Joining::flush_at);
+            let look_at = self.joining.as_ref().and_then(Joining::look_at);
             tokio::select! {
                 biased;
                 () = stopping.cancelled() => break,
-                () = until(flush_at), if flush_at.is_some() => {
+                () = until(look_at), if look_at.is_some() => {
                     let due = self.joining.as_mut().map(|joining| joining.due(&self.delivery.cx.budget)).unwrap_or_default();
                     self.dispatch(due).await?;
                 }

@@ -365,3 +365,26 @@ async fn a_drain_cuts_the_present_wait_short() {
     run.await.unwrap().unwrap();
     assert_eq!(script.times(), [0.0, 1.0, 8.5], "at once, and then as ever");
 }
+
+#[tokio::test(start_paused = true)]
+async fn each_partition_waits_its_own_time() {
+    let script = Script::new([]);
+    let partition = crate::settings::Partition { metadata_keys: vec!["tenant".into()] };
+    let ten = QueueBatch { min_size: 10, partition, ..QueueBatch::default() };
+    let node = node(&script, joining(4, 100, ten)).await;
+    let from = |tenant: &str, first| {
+        let metadata = vec![("tenant".into(), vec![tenant.into()])];
+        batch(Signal::Traces, first, 6).with_context(data::Context { metadata, ..Default::default() }.into())
+    };
+    let wait = |millis| tokio::time::sleep(Duration::from_millis(millis));
+    node.send(from("a", 1)).await;
+    wait(50).await;
+    node.send(from("b", 11)).await;
+    wait(50).await;
+    node.send(from("a", 21)).await;
+    wait(50).await;
+    node.send(from("a", 31)).await;
+    wait(500).await;
+    assert_eq!(script.times(), [0.1, 0.25, 0.35], "a by size, b by time, a by time");
+    node.finish().await;
+}
