@@ -94,6 +94,8 @@ pub struct BatchProcessor {
     limits: Thresholds,
     /// What waits, by the metadata that it agrees in. With no `metadata_keys` there is one group.
     groups: BTreeMap<Key, Group>,
+    /// Nothing is due before. Kept, since there may be many groups and this is asked for after every batch.
+    look_at: Option<Time>,
     metrics: Option<Metrics>,
 }
 
@@ -129,7 +131,7 @@ impl BatchProcessor {
         // Without a timeout nothing may wait for a size to be reached.
         let min_size = if config.timeout.is_zero() { 0 } else { config.send_batch_size };
         let limits = Thresholds { sizer: Sizer::Items, min_size, max_size: config.send_batch_max_size };
-        Self { config, limits, groups: BTreeMap::new(), metrics: None }
+        Self { config, limits, groups: BTreeMap::new(), look_at: None, metrics: None }
     }
 
     fn flush(&mut self, out: &mut Out, due: impl Fn(&Group) -> bool) {
@@ -180,23 +182,28 @@ impl Processor for BatchProcessor {
         if sent {
             group.flush_at = now.after(timeout);
         }
+        if group.accumulator.items() > 0 {
+            self.look_at.get_or_insert(group.flush_at);
+        }
         if let Some(metrics) = &self.metrics {
             metrics.cardinality.set(i64::try_from(self.groups.len()).unwrap_or(i64::MAX));
         }
     }
 
     fn wake_at(&self) -> Option<Time> {
-        let waiting = self.groups.values().filter(|group| group.accumulator.items() > 0);
-        waiting.map(|group| group.flush_at).min_by_key(|at| at.mono)
+        self.look_at
     }
 
     fn wake(&mut self, out: &mut Out) {
         let now = out.now();
         self.flush(out, |group| now.reached(group.flush_at));
+        let waiting = self.groups.values().filter(|group| group.accumulator.items() > 0);
+        self.look_at = waiting.map(|group| group.flush_at).min_by_key(|at| at.mono);
     }
 
     fn drain(&mut self, out: &mut Out) {
         self.flush(out, |_| true);
+        self.look_at = None;
     }
 
     fn held(&self) -> usize {

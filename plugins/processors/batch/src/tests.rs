@@ -87,6 +87,24 @@ fn joins_only_what_agrees_in_metadata() {
 }
 
 #[test]
+fn each_group_waits_its_own_time() {
+    let keyed = Config { metadata_keys: vec!["tenant".into()], ..config(10, 0) };
+    let mut stage = Harness::new(BatchProcessor::new(keyed));
+    let from = |tenant: &str, first| {
+        let metadata = vec![("tenant".into(), vec![tenant.into()])];
+        batch(Signal::Traces, first, 6).with_context(Context { metadata, ..Context::default() }.into())
+    };
+    assert!(stage.send(from("a", 1)).is_empty());
+    assert!(stage.advance(Duration::from_millis(100)).is_empty());
+    assert!(stage.send(from("b", 11)).is_empty());
+    assert_eq!(sizes(&stage.send(from("a", 21))), [12], "the first one's time is no longer due");
+    assert!(stage.send(from("a", 31)).is_empty());
+    assert!(stage.advance(Duration::from_millis(199)).is_empty());
+    assert_eq!(sizes(&stage.advance(Duration::from_millis(1))), [6, 6]);
+    assert!(stage.advance(Duration::from_secs(1)).is_empty());
+}
+
+#[test]
 fn refuses_what_can_not_work() {
     let check = |yaml: &str, expected: &str| {
         let mut sources = Sources::default();
