@@ -76,6 +76,11 @@ async fn supervise(
         return Ok(settle(&engine, &engine.undelivered(), fatal));
     };
     if let Err(error) = started {
+        // A receiver that had started may have taken something already.
+        let report = engine.drain().await;
+        if !report.is_clean() {
+            settle(&engine, &report, fatal);
+        }
         return Err(explained(&blueprint, error));
     }
     tracing::info!("Everything is ready. Begin running and processing data.");

@@ -68,6 +68,8 @@ pub struct Engine {
     graph: Option<Graph>,
     /// Nodes of former graphs that still have something to deliver.
     retiring: Vec<NodeTask>,
+    /// That of the newest graph.
+    drain_timeout: Duration,
     stopping: CancellationToken,
 }
 
@@ -100,7 +102,7 @@ impl Engine {
     pub fn new(services: Services) -> Self {
         let books = Books::published(services.registry.clone());
         let stopping = CancellationToken::new();
-        Self { services, books, graph: None, retiring: Vec::new(), stopping }
+        Self { services, books, graph: None, retiring: Vec::new(), drain_timeout: SOON, stopping }
     }
 
     /// The accounts of every node that ever ran here.
@@ -144,8 +146,7 @@ impl Engine {
     pub async fn drain(&mut self) -> Report {
         let mut report = Report::default();
         let graph = self.graph.take();
-        let patience = graph.as_ref().map_or(SOON, |graph| graph.blueprint.settings.drain_timeout);
-        let deadline = Instant::now() + patience;
+        let deadline = Instant::now() + self.drain_timeout;
         let mut tasks = std::mem::take(&mut self.retiring);
         let mut extensions = None;
         if let Some(graph) = graph {
@@ -253,6 +254,7 @@ impl Engine {
         wired: Wired,
         kept: BTreeMap<NodeId, RunningExporter>,
     ) -> Result<(), StartFailed> {
+        self.drain_timeout = blueprint.settings.drain_timeout;
         self.services.budget.set_limit(blueprint.settings.max_held_bytes);
         self.services.budget.set_ease(blueprint.settings.ease_above_bytes);
         let ran_before: BTreeSet<NodeId> = kept.keys().cloned().collect();
