@@ -4,11 +4,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
-use component::{
-    BoxError, BuildCx, Environment, Fatal, Inlet, Kind, Listeners, NodeId, Out, RunCx, Stage, Workers,
-};
+use component::{BoxError, BuildCx, Environment, Inlet, Kind, NodeId, Out, RunCx, Stage};
 use config::Node;
-use data::{Budget, Clock};
+use data::Budget;
 use futures::FutureExt as _;
 use futures::future::BoxFuture;
 use tokio::sync::oneshot;
@@ -18,32 +16,12 @@ use tokio_util::sync::CancellationToken;
 use crate::blueprint::{Blueprint, Settings};
 use crate::books::Books;
 use crate::running::{NodeTask, Report, cut_off, start, wait};
+use crate::services::Services;
 use crate::stage::drive;
 use crate::wiring::{Unbuilt, Wired, Work, wire};
 
 /// What nodes get to end while something else waits for them, such as the next graph.
 const SOON: Duration = Duration::from_secs(2);
-
-/// What the process offers to its graph.
-#[derive(Clone)]
-pub struct Services {
-    /// Time.
-    pub clock: Arc<dyn Clock>,
-    /// Memory for telemetry.
-    pub budget: Arc<Budget>,
-    /// The data plane's threads.
-    pub workers: Workers,
-    /// Sockets that outlive a reload.
-    pub listeners: Listeners,
-    /// The collector's own metrics.
-    pub registry: telemetry::metrics::Registry,
-    /// Where the end of the process is asked for.
-    pub fatal: Fatal,
-    /// The environment at the start.
-    pub environment: Environment,
-    /// See [`BuildCx::user_agent`].
-    pub user_agent: Arc<str>,
-}
 
 /// Why a graph was not started. If another one was running, it still is.
 #[derive(Debug, thiserror::Error)]
@@ -119,7 +97,7 @@ impl Engine {
     ///
     /// # Errors
     /// [`EngineError`]. When a node can't start, the former graph is started again; if that fails too, it is
-    /// [`Fatal`].
+    /// [`Fatal`](component::Fatal).
     pub async fn run(&mut self, blueprint: Arc<Blueprint>) -> Result<(), EngineError> {
         let former = self.graph.as_ref().map(|graph| Arc::clone(&graph.blueprint));
         let nothing = BTreeMap::new();

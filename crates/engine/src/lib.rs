@@ -8,12 +8,14 @@ mod blueprint;
 mod books;
 mod engine;
 mod running;
+mod services;
 mod stage;
 mod threads;
 mod wiring;
 
 pub use blueprint::{Blueprint, Exit, Part, Pipeline, Settings};
 pub use books::Books;
-pub use engine::{Engine, EngineError, Services, check};
+pub use engine::{Engine, EngineError, check};
 pub use running::{Left, Report};
+pub use services::Services;
 pub use threads::Threads;

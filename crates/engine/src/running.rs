@@ -15,7 +15,7 @@ use tokio::time::{Instant, timeout_at};
 use tokio_util::sync::CancellationToken;
 
 use crate::books::Books;
-use crate::engine::Services;
+use crate::services::Services;
 
 /// How often a drain that takes its time says what it waits for.
 const STRAGGLER_INTERVAL: Duration = Duration::from_secs(5);
