@@ -130,7 +130,8 @@ impl RunHarness {
     pub async fn start(unit: &dyn ExporterUnit, signal: Signal) -> Result<Self, component::BoxError> {
         let account = Arc::new(Account::default());
         let node = NodeId::exporter("under_test", signal);
-        let ExporterStage { inlet, run } = unit.stage(&node, signal, Arc::clone(&account), &Budget::unlimited());
+        let ExporterStage { inlet, run } =
+            unit.stage(&node, signal, Arc::clone(&account), &Budget::unlimited());
         let (cx, ready) = run_cx(node);
         let stopping = cx.stopping.clone();
         let task = tokio::spawn(run(cx));
