@@ -21,14 +21,18 @@ fn main() {
     let directory = std::env::args().nth(1).unwrap_or_else(|| "/tmp".to_owned());
     let path = format!("{directory}/file_speed.out");
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-    for format in [Format::Json, Format::Proto] {
+    for (format, compression) in [
+        (Format::Json, Compression::None),
+        (Format::Proto, Compression::None),
+        (Format::Json, Compression::Zstd),
+    ] {
         for flush_interval in [Duration::from_secs(1), Duration::ZERO] {
             for per_batch in [10, 128, 8192] {
                 let config = Config {
                     path: path.clone(),
                     format,
                     flush_interval: Some(flush_interval),
-                    compression: Compression::None,
+                    compression,
                     ..Config::default()
                 };
                 let before = cpu_ticks();
@@ -36,7 +40,7 @@ fn main() {
                 let nanos = took.as_nanos() / SPANS as u128;
                 let [user, system] = [0, 1].map(|i| (cpu_ticks()[i] - before[i]) * TICK / SPANS as u64);
                 println!(
-                    "{format:?}, flush {flush_interval:?}, {per_batch} spans a batch: {nanos} ns/span \
+                    "{format:?}, {compression:?}, flush {flush_interval:?}, {per_batch} spans a batch: {nanos} ns/span \
                      ({user} user, {system} system)"
                 );
             }
