@@ -83,7 +83,8 @@ impl Package {
                 Some(BINARY.iter().map(ToString::to_string).chain(plugins).collect())
             }
             "benches" => own(TOOL),
-            "testbed" => own(&[TOOL, IN_TESTS].concat()),
+            // The generators of testkit are asked for signals by data's name for them.
+            "testbed" => own(&[TOOL, IN_TESTS, &["data"]].concat()),
             name => ARROWS.iter().find(|(from, _)| *from == name).and_then(|(_, to)| own(to)),
         }
     }
