@@ -34,7 +34,8 @@ impl Account {
         let entries: Vec<Entry> = output.lines().filter_map(entry).collect();
         assert!(!output.contains("DOES NOT BALANCE"), "the books do not balance:\n{output}");
         for it in &entries {
-            let out = it.left + it.inside + it.discarded.values().sum::<u64>() + it.refused.values().sum::<u64>();
+            let out =
+                it.left + it.inside + it.discarded.values().sum::<u64>() + it.refused.values().sum::<u64>();
             assert_eq!(it.entered + it.created, out, "{it:?}");
         }
         Self(entries)
@@ -87,8 +88,12 @@ fn entry(line: &str) -> Option<Entry> {
         let (name, count) = term.rsplit_once(' ').unwrap();
         let count: u64 = count.parse().unwrap_or_else(|_| panic!("a term that is no count: {line}"));
         match name.split_once('{') {
-            Some(("discarded", reason)) => drop(entry.discarded.insert(reason.trim_end_matches('}').into(), count)),
-            Some(("refused", reason)) => drop(entry.refused.insert(reason.trim_end_matches('}').into(), count)),
+            Some(("discarded", reason)) => {
+                drop(entry.discarded.insert(reason.trim_end_matches('}').into(), count))
+            }
+            Some(("refused", reason)) => {
+                drop(entry.refused.insert(reason.trim_end_matches('}').into(), count))
+            }
             _ if name == "left" => entry.left = count,
             _ if name == "waiting" || name == "held" => entry.inside += count,
             _ => panic!("an unknown term: {line}"),

@@ -141,7 +141,8 @@ impl Collector {
     pub fn wait_for_times(&self, text: &str, times: usize) {
         eventually(&format!("{text:?} ({times} times)"), || {
             let output = self.output();
-            let dead = !Path::new(&format!("/proc/{}/fd/1", self.child.id())).exists() && cfg!(target_os = "linux");
+            let dead =
+                !Path::new(&format!("/proc/{}/fd/1", self.child.id())).exists() && cfg!(target_os = "linux");
             let found = output.matches(text).count() >= times;
             assert!(found || !dead, "the process ended without {text:?}:\n{output}");
             found.then_some(())

@@ -72,7 +72,9 @@ impl Client {
     ///
     /// # Errors
     /// If the other side doesn't.
-    pub async fn over(stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static) -> Result<Self, h2::Error> {
+    pub async fn over(
+        stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static,
+    ) -> Result<Self, h2::Error> {
         let (requests, connection) = h2::client::handshake(stream).await?;
         // Its errors are those of the calls.
         tokio::spawn(async move { drop(connection.await) });
@@ -85,7 +87,8 @@ impl Client {
     /// What HTTP/2 says when there is no answer.
     pub async fn call(&self, path: &str, headers: &[(&str, &str)], body: Bytes) -> Result<Answer, h2::Error> {
         let uri = format!("http://collimator{path}");
-        let mut request = Request::post(uri).header("content-type", "application/grpc").header("te", "trailers");
+        let mut request =
+            Request::post(uri).header("content-type", "application/grpc").header("te", "trailers");
         for (name, value) in headers {
             request = request.header(*name, *value);
         }
@@ -136,7 +139,8 @@ pub fn frame_of_length(compressed: u8, length: u32, message: &[u8]) -> Bytes {
 }
 
 fn answer(trailers: &http::HeaderMap, message: &[u8]) -> Answer {
-    let text = |name: &str| trailers.get(name).map(|value| String::from_utf8_lossy(value.as_bytes()).into_owned());
+    let text =
+        |name: &str| trailers.get(name).map(|value| String::from_utf8_lossy(value.as_bytes()).into_owned());
     let details = text("grpc-status-details-bin").map(|text| {
         let bytes = STANDARD_NO_PAD.decode(text.trim_end_matches('=')).unwrap();
         RpcStatus::decode(&bytes[..]).unwrap()

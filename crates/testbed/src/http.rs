@@ -60,7 +60,13 @@ pub fn post(address: SocketAddr, path: &str, headers: &[(&str, &str)], body: &[u
 
 /// Any request on a connection of its own. The server may answer before it has read everything.
 #[must_use]
-pub fn request(address: SocketAddr, method: &str, path: &str, headers: &[(&str, &str)], body: &[u8]) -> Response {
+pub fn request(
+    address: SocketAddr,
+    method: &str,
+    path: &str,
+    headers: &[(&str, &str)],
+    body: &[u8],
+) -> Response {
     let mut stream = connect(address);
     let head = head(method, path, headers, body.len() as u64);
     // An answer sent before the whole request was read is still there to be read.

@@ -7,16 +7,38 @@ use serde_json::{Map, Value, json};
 
 /// 64-bit integers, which JSON carries as text or number.
 const INTEGERS: &[&str] = &[
-    "intValue", "asInt", "timeUnixNano", "startTimeUnixNano", "endTimeUnixNano", "observedTimeUnixNano", "count",
-    "zeroCount", "bucketCounts",
+    "intValue",
+    "asInt",
+    "timeUnixNano",
+    "startTimeUnixNano",
+    "endTimeUnixNano",
+    "observedTimeUnixNano",
+    "count",
+    "zeroCount",
+    "bucketCounts",
 ];
 /// Doubles, some of which JSON carries as text.
 const DOUBLES: &[&str] =
     &["doubleValue", "asDouble", "sum", "min", "max", "explicitBounds", "zeroThreshold", "quantile"];
 /// Fields for which being there with their default differs from not being there.
 const PRESENCE: &[&str] = &[
-    "stringValue", "boolValue", "intValue", "doubleValue", "arrayValue", "kvlistValue", "bytesValue", "asInt",
-    "asDouble", "sum", "min", "max", "gauge", "histogram", "exponentialHistogram", "summary", "value",
+    "stringValue",
+    "boolValue",
+    "intValue",
+    "doubleValue",
+    "arrayValue",
+    "kvlistValue",
+    "bytesValue",
+    "asInt",
+    "asDouble",
+    "sum",
+    "min",
+    "max",
+    "gauge",
+    "histogram",
+    "exponentialHistogram",
+    "summary",
+    "value",
 ];
 
 /// The lines of a file, each a document.
@@ -59,7 +81,8 @@ pub fn items(document: &Value) -> Vec<Value> {
                     "scope": scope["scope"], "scopeSchema": scope["schemaUrl"],
                 });
                 for leaf in list(&scope[leaves]) {
-                    let found = if leaves == "metrics" { points(leaf) } else { vec![json!({ "item": leaf })] };
+                    let found =
+                        if leaves == "metrics" { points(leaf) } else { vec![json!({ "item": leaf })] };
                     for mut item in found {
                         item["in"] = context.clone();
                         items.push(canonical("", &item).unwrap());
@@ -119,14 +142,17 @@ fn canonical(key: &str, value: &Value) -> Option<Value> {
             (keep || !values.is_empty()).then_some(Value::Array(values))
         }
         Value::Object(fields) => {
-            let fields: Map<String, Value> =
-                fields.iter().filter_map(|(key, value)| Some((key.clone(), canonical(key, value)?))).collect();
+            let fields: Map<String, Value> = fields
+                .iter()
+                .filter_map(|(key, value)| Some((key.clone(), canonical(key, value)?)))
+                .collect();
             (keep || !fields.is_empty()).then_some(Value::Object(fields))
         }
         leaf => {
             let leaf = scalar(key, leaf);
             let zero = INTEGERS.contains(&key) && leaf == json!("0");
-            let default = zero || leaf == json!(0) || leaf == json!(0.0) || leaf == json!("") || leaf == json!(false);
+            let default =
+                zero || leaf == json!(0) || leaf == json!(0.0) || leaf == json!("") || leaf == json!(false);
             (keep || !default).then_some(leaf)
         }
     }
@@ -170,8 +196,13 @@ mod tests {
     fn a_default_in_a_oneof_is_a_value() {
         let attribute = |value: Value| span(json!({ "attributes": [{ "key": "k", "value": value }] }));
         let values = [
-            json!({}), json!({ "intValue": "0" }), json!({ "stringValue": "" }), json!({ "doubleValue": 0.0 }),
-            json!({ "boolValue": false }), json!({ "arrayValue": {} }), json!({ "kvlistValue": {} }),
+            json!({}),
+            json!({ "intValue": "0" }),
+            json!({ "stringValue": "" }),
+            json!({ "doubleValue": 0.0 }),
+            json!({ "boolValue": false }),
+            json!({ "arrayValue": {} }),
+            json!({ "kvlistValue": {} }),
         ];
         let all: BTreeSet<_> = values.iter().cloned().map(attribute).collect();
         assert_eq!(all.len(), values.len());

@@ -5,7 +5,9 @@
 use std::ops::Range;
 use std::time::Duration;
 
-use opentelemetry_proto::tonic::collector::trace::v1::{ExportTracePartialSuccess, ExportTraceServiceResponse};
+use opentelemetry_proto::tonic::collector::trace::v1::{
+    ExportTracePartialSuccess, ExportTraceServiceResponse,
+};
 use prost::Message as _;
 use serde_json::{Value, json};
 use testbed::grpc::{Client, RpcStatus, TRACES};
@@ -102,7 +104,11 @@ async fn a_warning_without_refusal_is_a_success() {
     let ended = collector.stop_clean();
     ended.account.nothing_lost();
     let line = ended.output.lines().find(|line| line.contains("please send less"));
-    assert!(line.is_some_and(|line| line.contains("warn")), "it is for the operator to see:\n{}", ended.output);
+    assert!(
+        line.is_some_and(|line| line.contains("warn")),
+        "it is for the operator to see:\n{}",
+        ended.output
+    );
 }
 
 /// What the upstream says, and what clients hear: a gRPC code and an HTTP status.
@@ -238,7 +244,8 @@ async fn a_full_memory_refuses_and_recovers() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn clients_that_wait_hear_of_the_end() {
-    let (upstream, collector, client) = unqueued(Reply::Status(14, "not now".to_owned()), "{max_elapsed_time: 0s}").await;
+    let (upstream, collector, client) =
+        unqueued(Reply::Status(14, "not now".to_owned()), "{max_elapsed_time: 0s}").await;
     let waiting = tokio::spawn(async move { client.try_export(TRACES, &spans(1..11)).await });
     eventually("an attempt", || (!upstream.taken().is_empty()).then_some(()));
     collector.signal(Signal::SIGTERM);

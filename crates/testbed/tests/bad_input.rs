@@ -102,7 +102,10 @@ async fn messages_that_are_none() {
         ("a trace id of 17 bytes", span_fields(&[field(1, &[7; 17]), span_id])),
         ("a span id of 7 bytes", span_fields(&[trace_id.clone(), field(2, &[8; 7])])),
         ("a parent id of 9 bytes", span_fields(&[ids.clone(), field(4, &[8; 9])])),
-        ("a nesting bomb", span_fields(&[ids, field(9, &[field(1, b"k"), field(2, &nested(3000))].concat())])),
+        (
+            "a nesting bomb",
+            span_fields(&[ids, field(9, &[field(1, b"k"), field(2, &nested(3000))].concat())]),
+        ),
     ];
     for (what, message) in cases {
         refused_everywhere(&scene, what, &message).await;
@@ -114,7 +117,8 @@ async fn messages_that_are_none() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn json_that_is_none() {
     let scene = Scene::start().await;
-    let span = |fields: &str| format!("{{\"resourceSpans\":[{{\"scopeSpans\":[{{\"spans\":[{{{fields}}}]}}]}}]}}");
+    let span =
+        |fields: &str| format!("{{\"resourceSpans\":[{{\"scopeSpans\":[{{\"spans\":[{{{fields}}}]}}]}}]}}");
     let bomb = format!("{}{}", "[".repeat(100_000), "]".repeat(100_000));
     let values = format!(
         "\"attributes\":[{{\"key\":\"k\",\"value\":{}1{}}}]",
@@ -128,12 +132,18 @@ async fn json_that_is_none() {
         ("more than one", b"{}{}".to_vec()),
         ("protobuf as json", traces(1..3).encode_to_vec()),
         ("a wrong type", b"{\"resourceSpans\":\"x\"}".to_vec()),
-        ("an id that is not hexadecimal", span("\"traceId\":\"zz\",\"spanId\":\"00f067aa0ba902b7\"").into_bytes()),
+        (
+            "an id that is not hexadecimal",
+            span("\"traceId\":\"zz\",\"spanId\":\"00f067aa0ba902b7\"").into_bytes(),
+        ),
         ("an id that is too short", span("\"spanId\":\"00f067\"").into_bytes()),
         ("a number that is none", span("\"startTimeUnixNano\":\"soon\"").into_bytes()),
         ("brackets", bomb.into_bytes()),
         ("nested values", span(&values).into_bytes()),
-        ("nested in an unknown field", format!("{{\"x\":{}{}}}", "{\"y\":".repeat(50_000), "}".repeat(50_000)).into_bytes()),
+        (
+            "nested in an unknown field",
+            format!("{{\"x\":{}{}}}", "{\"y\":".repeat(50_000), "}".repeat(50_000)).into_bytes(),
+        ),
     ];
     for (what, body) in cases {
         let response = http::post(scene.collector.http(), "/v1/traces", &[JSON], &body);
@@ -304,7 +314,8 @@ async fn text_that_is_none_is_repaired_and_counted() {
     for transport in ["grpc", "http"] {
         let page = http::get(scene.collector.metrics(), "/metrics").text();
         let is_it = |line: &&str| {
-            line.starts_with("collimator_receiver_replaced_strings") && line.contains(&format!("\"{transport}\""))
+            line.starts_with("collimator_receiver_replaced_strings")
+                && line.contains(&format!("\"{transport}\""))
         };
         let line = page.lines().find(is_it).unwrap_or_else(|| panic!("not counted:\n{page}"));
         assert!(line.ends_with(" 1"), "{line}");

@@ -21,13 +21,21 @@ use tokio::net::TcpStream;
 struct ByteByByte(TcpStream);
 
 impl AsyncRead for ByteByByte {
-    fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<std::io::Result<()>> {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buf: &mut ReadBuf<'_>,
+    ) -> Poll<std::io::Result<()>> {
         Pin::new(&mut self.0).poll_read(cx, buf)
     }
 }
 
 impl AsyncWrite for ByteByByte {
-    fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<std::io::Result<usize>> {
+    fn poll_write(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buf: &[u8],
+    ) -> Poll<std::io::Result<usize>> {
         Pin::new(&mut self.0).poll_write(cx, buf.get(..1).unwrap_or_default())
     }
 
@@ -49,7 +57,8 @@ async fn one_byte_at_a_time() {
     assert_eq!(client.export(TRACES, &traces(1..11).encode_to_vec()).await.code, 0);
 
     let body = traces(11..21).encode_to_vec();
-    let request = [http::head("POST", "/v1/traces", &[PROTOBUF], body.len() as u64).as_bytes(), &body].concat();
+    let request =
+        [http::head("POST", "/v1/traces", &[PROTOBUF], body.len() as u64).as_bytes(), &body].concat();
     let mut stream = http::connect(scene.collector.http());
     for byte in request {
         stream.write_all(&[byte]).unwrap();
@@ -74,7 +83,8 @@ async fn one_byte_at_a_time() {
 async fn connections_that_end_in_the_middle() {
     let scene = Scene::start().await;
     let body = traces(1..11).encode_to_vec();
-    let request = [http::head("POST", "/v1/traces", &[PROTOBUF], body.len() as u64).as_bytes(), &body].concat();
+    let request =
+        [http::head("POST", "/v1/traces", &[PROTOBUF], body.len() as u64).as_bytes(), &body].concat();
 
     // Half closed after a whole request: it is answered.
     let mut stream = http::connect(scene.collector.http());
@@ -134,11 +144,19 @@ async fn other_protocols() {
     let noise: Vec<u8> = (0_u32..5000).map(|n| (n.wrapping_mul(2_654_435_761) >> 24) as u8).collect();
     let hello = [&[0x16, 3, 1, 2, 0, 1, 0, 1, 0xfc, 3, 3][..], &noise[..500]].concat();
     let frames = [&b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"[..], &noise].concat();
-    let giant_frame = [&b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\xff\xff\xff\x00\x00\x00\x00\x00\x01"[..], &noise].concat();
+    let giant_frame =
+        [&b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\xff\xff\xff\x00\x00\x00\x00\x00\x01"[..], &noise].concat();
     let headers = format!("POST /v1/traces HTTP/1.1\r\n{}\r\n", "a: b\r\n".repeat(200_000));
     let line = format!("GET /{} HTTP/1.1\r\n\r\n", "x".repeat(2_000_000));
     let says: [&[u8]; 8] = [
-        &noise, &hello, &frames, &giant_frame, headers.as_bytes(), line.as_bytes(), b"GET / HTTP/1.1\r\n\r\n", b"\r\n\r\n\r\n",
+        &noise,
+        &hello,
+        &frames,
+        &giant_frame,
+        headers.as_bytes(),
+        line.as_bytes(),
+        b"GET / HTTP/1.1\r\n\r\n",
+        b"\r\n\r\n\r\n",
     ];
     for address in [scene.collector.grpc(), scene.collector.http()] {
         for bytes in says {
@@ -177,7 +195,10 @@ async fn ten_thousand_idle_connections() {
     }
     let client = Client::connect(scene.collector.grpc()).await;
     assert_eq!(client.export(TRACES, &traces(1..11).encode_to_vec()).await.code, 0);
-    assert_eq!(http::post(scene.collector.http(), "/v1/traces", &[PROTOBUF], &traces(11..21).encode_to_vec()).status, 200);
+    assert_eq!(
+        http::post(scene.collector.http(), "/v1/traces", &[PROTOBUF], &traces(11..21).encode_to_vec()).status,
+        200
+    );
     scene.finish(1..21).await;
     drop(idle);
 }

@@ -7,7 +7,8 @@ use testbed::grpc::{Client, LOGS, METRICS, TRACES};
 use testbed::{Collector, Reply, Upstream, config, otlp_json};
 use testkit::generate::{batch, traces};
 
-const OTLP: &str = "otlp: {protocols: {grpc: {endpoint: \"127.0.0.1:0\"}, http: {endpoint: \"localhost:0\"}}}";
+const OTLP: &str =
+    "otlp: {protocols: {grpc: {endpoint: \"127.0.0.1:0\"}, http: {endpoint: \"localhost:0\"}}}";
 const TELEMETRY: &str = "telemetry: {metrics: {level: none}}";
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -80,7 +81,8 @@ async fn a_best_effort_branch_holds_nobody_up() {
         upstream.address()
     );
     let config = config::graph("{}", &exporters, "[]", "[otlp_grpc, file]", "drain_timeout: 1s");
-    let config = config.replace("exporters: [otlp_grpc, file]", "exporters: [otlp_grpc, file], best_effort: [otlp_grpc]");
+    let config = config
+        .replace("exporters: [otlp_grpc, file]", "exporters: [otlp_grpc, file], best_effort: [otlp_grpc]");
     let collector = Collector::start(&config);
     let client = Client::connect(collector.grpc()).await;
     for first in (1..101).step_by(10) {

@@ -37,7 +37,9 @@ fn every_file_is_valid() {
 fn what_is_wrong_is_shown_with_its_place() {
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("wrong.yaml");
-    let text = pipeline("local.yaml").replace("verbosity:", "verbosty:").replace("exporters: [debug]", "exporters: [debugg]");
+    let text = pipeline("local.yaml")
+        .replace("verbosity:", "verbosty:")
+        .replace("exporters: [debug]", "exporters: [debugg]");
     std::fs::write(&path, &text).unwrap();
     let output = validate(&path);
     assert_eq!(output.status.code(), Some(1));
@@ -52,7 +54,9 @@ fn what_is_wrong_is_shown_with_its_place() {
 
 async fn send_everything(collector: &Collector) {
     let client = Client::connect(collector.grpc()).await;
-    for (path, signal) in [(TRACES, data::Signal::Traces), (METRICS, data::Signal::Metrics), (LOGS, data::Signal::Logs)] {
+    for (path, signal) in
+        [(TRACES, data::Signal::Traces), (METRICS, data::Signal::Metrics), (LOGS, data::Signal::Logs)]
+    {
         let message: Vec<u8> = batch(signal, 1, 7).chunks().flat_map(|chunk| chunk.to_vec()).collect();
         assert_eq!(client.export(path, &message).await.code, 0, "{path}");
     }
@@ -62,7 +66,9 @@ async fn send_everything(collector: &Collector) {
 
 fn everything_passed(account: &testbed::account::Account, exporter: &str) {
     account.nothing_lost();
-    for (signal, items, count) in [("traces", "spans", 10), ("metrics", "metric_points", 7), ("logs", "log_records", 7)] {
+    for (signal, items, count) in
+        [("traces", "spans", 10), ("metrics", "metric_points", 7), ("logs", "log_records", 7)]
+    {
         account.passed("receiver otlp", items, count);
         account.passed(&format!("exporter {exporter} ({signal})"), items, count);
     }
@@ -87,7 +93,10 @@ async fn gateway() {
     let address = upstream.address().to_string();
     let environment = [&PORTS[..], &[("UPSTREAM_ENDPOINT", address.as_str())]].concat();
     // The file's own first wait is five seconds.
-    let text = pipeline("gateway.yaml").replace("retry_on_failure:", "retry_on_failure:\n      initial_interval: 50ms\n      max_interval: 50ms");
+    let text = pipeline("gateway.yaml").replace(
+        "retry_on_failure:",
+        "retry_on_failure:\n      initial_interval: 50ms\n      max_interval: 50ms",
+    );
     let collector = Collector::start_with(&text, &environment);
     send_everything(&collector).await;
     eventually("an attempt", || (!upstream.taken().is_empty()).then_some(()));

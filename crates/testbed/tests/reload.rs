@@ -17,7 +17,12 @@ const UPDATED: &str = "Config updated";
 
 /// A connection for each few requests: none may be refused. What was answered OK is given back; what was not
 /// answered is sent again, as a proper client does.
-async fn load(to: SocketAddr, sender: u64, stop: Arc<AtomicBool>, answered: Arc<AtomicUsize>) -> BTreeSet<u64> {
+async fn load(
+    to: SocketAddr,
+    sender: u64,
+    stop: Arc<AtomicBool>,
+    answered: Arc<AtomicUsize>,
+) -> BTreeSet<u64> {
     let mut ids = BTreeSet::new();
     let mut next = sender << 32 | 1;
     while !stop.load(Ordering::Relaxed) {

@@ -22,7 +22,8 @@ const PYTHON: Send = sdk::send_python;
 const NODE: Send = sdk::send_node;
 
 fn send(collector: &Collector, ways: &[(Send, Way)]) -> Sent {
-    let mut all = Sent { traces: Value::Array(vec![]), metrics: Value::Array(vec![]), logs: Value::Array(vec![]) };
+    let mut all =
+        Sent { traces: Value::Array(vec![]), metrics: Value::Array(vec![]), logs: Value::Array(vec![]) };
     for (send, way) in ways {
         let to = if way.protocol == "grpc" { collector.grpc() } else { collector.http() };
         let sent = send(to, *way);
@@ -41,7 +42,8 @@ fn compare(what: &str, arrived: &[Value], sent: &Sent) {
         ("metrics", "resourceMetrics", &sent.metrics),
         ("logs", "resourceLogs", &sent.logs),
     ] {
-        let arrived: Vec<Value> = arrived.iter().filter(|document| !document[key].is_null()).cloned().collect();
+        let arrived: Vec<Value> =
+            arrived.iter().filter(|document| !document[key].is_null()).cloned().collect();
         otlp_json::assert_same(&format!("{what}, {signal}"), &arrived, sent.as_array().unwrap());
     }
 }
@@ -49,7 +51,9 @@ fn compare(what: &str, arrived: &[Value], sent: &Sent) {
 /// The books say of every item that was sent that it came and went.
 fn counted(account: &Account, sent: &Sent) {
     account.nothing_lost();
-    for (documents, items) in [(&sent.traces, "spans"), (&sent.metrics, "metric_points"), (&sent.logs, "log_records")] {
+    for (documents, items) in
+        [(&sent.traces, "spans"), (&sent.metrics, "metric_points"), (&sent.logs, "log_records")]
+    {
         let count = documents.as_array().unwrap().iter().flat_map(otlp_json::items).count();
         account.passed("receiver otlp", items, count as u64);
     }

@@ -17,16 +17,18 @@ fn spans(first: u64) -> Vec<u8> {
 
 /// A server with a certificate in `files`; `more` are further TLS settings.
 fn server(files: &Path, more: &str) -> String {
-    let tls = format!(
-        "tls: {{cert_file: {0}/server.crt, key_file: {0}/server.key{more}}}",
-        files.display()
-    );
+    let tls = format!("tls: {{cert_file: {0}/server.crt, key_file: {0}/server.key{more}}}", files.display());
     config::through_batch("file", "{path: DIR/out.json}")
         .replace("endpoint: \"127.0.0.1:0\"", &format!("endpoint: \"127.0.0.1:0\", {tls}"))
         .replace("endpoint: \"localhost:0\"", &format!("endpoint: \"localhost:0\", {tls}"))
 }
 
-async fn try_export(collector: &Collector, trusted: &Authority, identity: Option<&Identity>, first: u64) -> bool {
+async fn try_export(
+    collector: &Collector,
+    trusted: &Authority,
+    identity: Option<&Identity>,
+    first: u64,
+) -> bool {
     let Ok(stream) = connect(collector.grpc(), trusted, identity).await else { return false };
     // With TLS 1.3 a client hears that its certificate is refused only when it reads.
     let Ok(client) = Client::over(stream).await else { return false };
@@ -66,7 +68,10 @@ async fn a_server_that_wants_certificates() {
     assert!(!try_export(&collector, &servers, None, 11).await, "without a certificate");
     let stranger = Authority::new("strangers").identity();
     assert!(!try_export(&collector, &servers, Some(&stranger), 21).await, "with a stranger's certificate");
-    assert!(!try_export(&collector, &servers, Some(&servers.identity()), 31).await, "with a server's certificate");
+    assert!(
+        !try_export(&collector, &servers, Some(&servers.identity()), 31).await,
+        "with a server's certificate"
+    );
     let ended = collector.stop_clean();
     ended.account.nothing_lost();
     ended.account.passed("exporter file (traces)", "spans", 10);
@@ -121,7 +126,8 @@ async fn from_process_to_process() {
          server_name_override: localhost}}",
         files.path().display()
     );
-    let over_grpc = config::through_batch("otlp_grpc", &format!("{{endpoint: \"{}\", {tls}}}", second.grpc()));
+    let over_grpc =
+        config::through_batch("otlp_grpc", &format!("{{endpoint: \"{}\", {tls}}}", second.grpc()));
     let over_http =
         config::through_batch("otlp_http", &format!("{{endpoint: \"https://{}\", {tls}}}", second.http()));
     for (number, config) in [over_grpc, over_http].iter().enumerate() {

@@ -121,19 +121,7 @@ impl Component for OtlpHttp {
     type Config = Config;
 
     fn build(config: &Config, cx: &BuildCx) -> Result<Stage, BuildError> {
-        let mut urls = [const { None }; Signal::ALL.len()];
-        for (signal, key, full) in [
-            (Signal::Traces, "traces_endpoint", &config.traces_endpoint),
-            (Signal::Metrics, "metrics_endpoint", &config.metrics_endpoint),
-            (Signal::Logs, "logs_endpoint", &config.logs_endpoint),
-        ] {
-            let url = match (full.is_empty(), config.client.endpoint.is_empty()) {
-                (false, _) => full.clone(),
-                (true, false) => format!("{}/v1/{signal}", config.client.endpoint.trim_end_matches('/')),
-                (true, true) => continue,
-            };
-            urls[signal as usize] = Some(parse_url(&url).map_err(|error| BuildError::at(key, error))?);
-        }
+        let urls = urls(config)?;
         let user_agent = HeaderValue::from_str(&cx.user_agent).map_err(|error| BuildError::at("", error))?;
         let exporter = Self {
             settings: config.client.settings(),
@@ -199,6 +187,24 @@ impl OtlpHttp {
         let said_something = partial != PartialSuccess::default();
         Accepted { rejected: said_something.then_some((partial.rejected, partial.message)) }
     }
+}
+
+/// Where each signal goes; none where nothing is configured.
+fn urls(config: &Config) -> Result<[Option<Uri>; Signal::ALL.len()], BuildError> {
+    let mut urls = [const { None }; Signal::ALL.len()];
+    for (signal, key, full) in [
+        (Signal::Traces, "traces_endpoint", &config.traces_endpoint),
+        (Signal::Metrics, "metrics_endpoint", &config.metrics_endpoint),
+        (Signal::Logs, "logs_endpoint", &config.logs_endpoint),
+    ] {
+        let url = match (full.is_empty(), config.client.endpoint.is_empty()) {
+            (false, _) => full.clone(),
+            (true, false) => format!("{}/v1/{signal}", config.client.endpoint.trim_end_matches('/')),
+            (true, true) => continue,
+        };
+        urls[signal as usize] = Some(parse_url(&url).map_err(|error| BuildError::at(key, error))?);
+    }
+    Ok(urls)
 }
 
 /// What an answer other than success means for the batch.

@@ -186,7 +186,7 @@ fn invalid(error: &dyn std::error::Error) -> Refused {
 
 /// A refusal as the OTLP specification wants it told: what may be sent again under a code that says so, what may
 /// not under one that does not.
-fn for_client(refused: Refused) -> Refused {
+pub(crate) fn for_client(refused: Refused) -> Refused {
     let says_retry = matches!(
         refused.code,
         Code::Cancelled
@@ -213,7 +213,7 @@ fn for_client(refused: Refused) -> Refused {
 }
 
 /// Request headers by name, both as text; binary values are not kept.
-fn metadata(headers: &http::HeaderMap) -> Vec<(Box<str>, Vec<Box<str>>)> {
+pub(crate) fn metadata(headers: &http::HeaderMap) -> Vec<(Box<str>, Vec<Box<str>>)> {
     let values = |name| headers.get_all(name).iter().filter_map(|value| value.to_str().ok()).map(Into::into);
     let mut metadata: Vec<(Box<str>, Vec<Box<str>>)> =
         headers.keys().map(|name| (name.as_str().into(), values(name).collect())).collect();
