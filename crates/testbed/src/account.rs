@@ -87,15 +87,13 @@ fn entry(line: &str) -> Option<Entry> {
     for term in outgoing.split(" + ") {
         let (name, count) = term.rsplit_once(' ').unwrap();
         let count: u64 = count.parse().unwrap_or_else(|_| panic!("a term that is no count: {line}"));
-        match name.split_once('{') {
-            Some(("discarded", reason)) => {
-                drop(entry.discarded.insert(reason.trim_end_matches('}').into(), count))
-            }
-            Some(("refused", reason)) => {
-                drop(entry.refused.insert(reason.trim_end_matches('}').into(), count))
-            }
-            _ if name == "left" => entry.left = count,
-            _ if name == "waiting" || name == "held" => entry.inside += count,
+        let (name, reason) = name.split_once('{').unwrap_or((name, ""));
+        let reason = reason.trim_end_matches('}').to_owned();
+        match name {
+            "discarded" => *entry.discarded.entry(reason).or_default() += count,
+            "refused" => *entry.refused.entry(reason).or_default() += count,
+            "left" => entry.left = count,
+            "waiting" | "held" => entry.inside += count,
             _ => panic!("an unknown term: {line}"),
         }
     }

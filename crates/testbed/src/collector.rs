@@ -198,8 +198,8 @@ impl Collector {
 impl Drop for Collector {
     fn drop(&mut self) {
         // It may have ended already, and whoever drops it does not ask.
-        let _ = self.child.kill();
-        let _ = self.child.wait();
+        self.child.kill().ok();
+        self.child.wait().ok();
     }
 }
 

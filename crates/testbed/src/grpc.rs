@@ -95,13 +95,13 @@ impl Client {
         let mut requests = self.requests.clone().ready().await?;
         let (response, mut stream) = requests.send_request(request.body(()).unwrap(), false)?;
         // The server may have answered and closed before it had all of it.
-        let _ = stream.send_data(body, true);
+        stream.send_data(body, true).ok();
         let response = response.await?;
         let (head, mut body) = response.into_parts();
         let mut message = BytesMut::new();
         while let Some(data) = body.data().await {
             let data = data?;
-            let _ = body.flow_control().release_capacity(data.len());
+            body.flow_control().release_capacity(data.len()).ok();
             message.extend_from_slice(&data);
         }
         let trailers = body.trailers().await?.unwrap_or(head.headers);

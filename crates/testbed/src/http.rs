@@ -70,7 +70,7 @@ pub fn request(
     let mut stream = connect(address);
     let head = head(method, path, headers, body.len() as u64);
     // An answer sent before the whole request was read is still there to be read.
-    let _ = stream.write_all(head.as_bytes()).and_then(|()| stream.write_all(body));
+    stream.write_all(head.as_bytes()).and_then(|()| stream.write_all(body)).ok();
     response(&mut stream)
 }
 
