@@ -7,7 +7,8 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use component::{
-    Accepted, BoxError, BuildCx, BuildError, Component, Environment, Exporter, Kind, RunCx, Spec, Stability, Stage,
+    Accepted, BoxError, BuildCx, BuildError, Component, Environment, Exporter, Kind, RunCx, Spec, Stability,
+    Stage,
 };
 use config::{Checks, Fields, Section};
 use data::{Batch, Code, Refusal, Refused, Signal};
@@ -21,10 +22,9 @@ use tokio::time::Instant;
 use tonic::Status;
 
 /// The component type.
-pub const SPEC: Spec =
-    Spec::new::<Otlp>(Kind::Exporter, "otlp_grpc", "Sends to an OTLP server over gRPC")
-        .formerly(&["otlp"])
-        .stability(Stability::Beta);
+pub const SPEC: Spec = Spec::new::<Otlp>(Kind::Exporter, "otlp_grpc", "Sends to an OTLP server over gRPC")
+    .formerly(&["otlp"])
+    .stability(Stability::Beta);
 
 /// Settings; the Collector's keys and defaults.
 #[derive(Clone, Debug)]

@@ -9,13 +9,13 @@ use component::{
 };
 use config::{Checks, Choice, Fields, Section, setting_by_choice};
 use data::{Batch, Clock, Code, Refusal, Refused, Signal};
-use http::header::{CONTENT_TYPE, RETRY_AFTER, USER_AGENT};
+use http::header::{CONTENT_TYPE, RETRY_AFTER};
 use http::{HeaderMap, HeaderValue, Uri};
 use net::compression::Compression;
 use net::http::client::{Client, Config as ClientConfig, Response, SendError, Settings};
 use net::proxy::Environment;
-use otlp::response::PartialSuccess;
 use net::status::{code_from_http, decode_rpc_status, is_retryable_http, parse_retry_after};
+use otlp::response::PartialSuccess;
 
 /// The component type.
 pub const SPEC: Spec =
@@ -105,7 +105,6 @@ impl Section for Config {
 pub struct OtlpHttp {
     settings: Settings,
     environment: Environment,
-    user_agent: HeaderValue,
     /// By signal; none where nothing is configured.
     urls: [Option<Uri>; Signal::ALL.len()],
     encoding: Encoding,
@@ -122,11 +121,9 @@ impl Component for OtlpHttp {
 
     fn build(config: &Config, cx: &BuildCx) -> Result<Stage, BuildError> {
         let urls = urls(config)?;
-        let user_agent = HeaderValue::from_str(&cx.user_agent).map_err(|error| BuildError::at("", error))?;
         let exporter = Self {
             settings: config.client.settings(),
             environment: Environment::from_variables(|name| cx.environment.get(name)),
-            user_agent,
             urls,
             encoding: config.encoding,
             started: OnceLock::new(),
@@ -152,7 +149,6 @@ impl Exporter for OtlpHttp {
             return Err(Refused::permanent(Code::Unimplemented, message));
         };
         let mut headers = HeaderMap::new();
-        headers.insert(USER_AGENT, self.user_agent.clone());
         let (content_type, body) = self.encode(batch);
         headers.insert(CONTENT_TYPE, HeaderValue::from_static(content_type));
         match started.client.post(url, &headers, &body).await {
@@ -212,7 +208,8 @@ fn refused(url: &Uri, response: &Response, wall: u64) -> Refused {
     let status = response.status.as_u16();
     let details = decode_rpc_status(&response.body).map(|status| status.message().to_owned());
     let details = details.filter(|message| !message.is_empty());
-    let mut message = format!("error exporting items, request to {url} responded with HTTP Status Code {status}");
+    let mut message =
+        format!("error exporting items, request to {url} responded with HTTP Status Code {status}");
     if let Some(details) = &details {
         message.push_str(", Message=");
         message.push_str(details);

@@ -39,7 +39,8 @@ impl Grpc {
     fn route(&self, path: &str) -> Result<Signal, Status> {
         // The words are grpc-go's.
         let malformed = || Status::unimplemented(format!("malformed method name: {path:?}"));
-        let (service, method) = path.strip_prefix('/').unwrap_or(path).rsplit_once('/').ok_or_else(malformed)?;
+        let (service, method) =
+            path.strip_prefix('/').unwrap_or(path).rsplit_once('/').ok_or_else(malformed)?;
         let signal = match service {
             "opentelemetry.proto.collector.trace.v1.TraceService" => Signal::Traces,
             "opentelemetry.proto.collector.metrics.v1.MetricsService" => Signal::Metrics,

@@ -133,7 +133,11 @@ fn bind(
     cx: &RunCx,
     message: &'static str,
 ) -> Result<Server, BoxError> {
-    let key = format!("{} {}", settings.transport, settings.endpoint);
+    let mut key = format!("{} {}", settings.transport, settings.endpoint);
+    if settings.endpoint.ends_with(":0") {
+        // Any free port is another one for each server.
+        key = format!("{key} of {}: {message}", cx.name);
+    }
     let bound = cx.listeners.open(&key, || Bound::bind(settings))?;
     let endpoint =
         bound.local_addr().map_or_else(|| settings.endpoint.clone(), |address| address.to_string());

@@ -39,14 +39,17 @@ fn an_empty_body_is_refused() {
 
 #[tokio::test]
 async fn grpc_keeps_the_contract() {
-    for (signal, service) in
-        [(Signal::Traces, "trace.v1.Trace"), (Signal::Metrics, "metrics.v1.Metrics"), (Signal::Logs, "logs.v1.Logs")]
-    {
+    for (signal, service) in [
+        (Signal::Traces, "trace.v1.Trace"),
+        (Signal::Metrics, "metrics.v1.Metrics"),
+        (Signal::Logs, "logs.v1.Logs"),
+    ] {
         let (stage, endpoint) = receiver("grpc");
         let path = format!("/opentelemetry.proto.collector.{service}Service/Export");
         let send = || async move {
             let tls = net::tls::ClientSettings { insecure: true, ..net::tls::ClientSettings::default() };
-            let settings = net::grpc::client::Settings { endpoint, tls, ..net::grpc::client::Settings::default() };
+            let settings =
+                net::grpc::client::Settings { endpoint, tls, ..net::grpc::client::Settings::default() };
             let client = net::grpc::client::Client::new(settings, &net::proxy::Proxies::default()).unwrap();
             let path = PathAndQuery::try_from(path).unwrap();
             for items in [100, 0, 23] {
