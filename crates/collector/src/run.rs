@@ -72,7 +72,10 @@ async fn supervise(
 ) -> Result<ExitCode> {
     let mut signals = Signals::listen()?;
     let at_start = Fixed::of(&blueprint);
-    let Some((started, mut told_to_stop)) = signals.hold(engine.run(Arc::clone(&blueprint))).await else {
+    let stopping = engine.stopping();
+    let give_up = || stopping.cancel();
+    let Some((started, mut told_to_stop)) = signals.hold(engine.run(Arc::clone(&blueprint)), &give_up).await
+    else {
         return Ok(settle(&engine, &engine.undelivered(), fatal));
     };
     if let Err(error) = started {
@@ -92,21 +95,26 @@ async fn supervise(
         tracing::info!(signal = asked.name(), "Received signal from OS");
         told_to_stop = match asked {
             Asked::Stop(_) => true,
-            Asked::Reload => match signals.hold(reload(&mut engine, sources, &at_start)).await {
+            Asked::Reload => match signals.hold(reload(&mut engine, sources, &at_start), &give_up).await {
                 Some(((), told_to_stop)) => told_to_stop,
                 None => return Ok(settle(&engine, &engine.undelivered(), fatal)),
             },
         };
     }
     tracing::info!("Starting shutdown...");
-    let report = tokio::select! {
-        report = engine.drain() => Some(report),
-        asked = signals.next_stop() => {
-            tracing::warn!(signal = asked.name(), "Second signal: stopping at once");
-            None
+    let drained = {
+        let mut drain = pin!(engine.drain());
+        tokio::select! {
+            report = &mut drain => Some(report),
+            asked = signals.next_stop() => {
+                tracing::warn!(signal = asked.name(), "Second signal: stopping at once");
+                // Before the drain is let go, so that no node's end is taken for a failure.
+                stopping.cancel();
+                None
+            }
         }
     };
-    let report = report.unwrap_or_else(|| engine.undelivered());
+    let report = drained.unwrap_or_else(|| engine.undelivered());
     Ok(settle(&engine, &report, fatal))
 }
 
@@ -223,8 +231,8 @@ impl Signals {
     }
 
     /// Lets `work` come to its end, and tells whether a stop was asked for meanwhile. Being asked twice is not
-    /// waiting any longer: nothing is given then.
-    async fn hold<T>(&mut self, work: impl Future<Output = T>) -> Option<(T, bool)> {
+    /// waiting any longer: `give_up` is called while the work is still there, and nothing is given.
+    async fn hold<T>(&mut self, work: impl Future<Output = T>, give_up: &dyn Fn()) -> Option<(T, bool)> {
         let mut work = pin!(work);
         let mut told_to_stop = false;
         loop {
@@ -235,6 +243,7 @@ impl Signals {
             tracing::info!(signal = asked.name(), "Received signal from OS");
             if told_to_stop {
                 tracing::warn!(signal = asked.name(), "Second signal: stopping at once");
+                give_up();
                 return None;
             }
             told_to_stop = true;

@@ -310,7 +310,8 @@ impl<S: 'static> Field<S> {
             other => other.to_string(),
         };
         let doc = match self.effect {
-            Some((_, why)) => format!("{} Has no effect: {why}.", self.doc),
+            Some((Severity::Warning, why)) => format!("{} Has no effect: {why}.", self.doc),
+            Some((Severity::Error, why)) => format!("{} Refused: {why}.", self.doc),
             None => self.doc.to_owned(),
         };
         rows.push(Row { name: name.clone(), type_name: access.type_name(), default, doc });

@@ -210,6 +210,11 @@ impl Section for Metrics {
         if self.level != MetricsLevel::None && self.readers.is_empty() {
             checks.at("readers", "there must be a reader unless the metrics level is `none`");
         }
+        match self.level {
+            MetricsLevel::None | MetricsLevel::Normal => {}
+            MetricsLevel::Basic => checks.warn("level", "`basic` shows what `normal` shows"),
+            MetricsLevel::Detailed => checks.warn("level", "`detailed` shows no more than `normal` yet"),
+        }
     }
 }
 

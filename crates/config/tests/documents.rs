@@ -112,7 +112,7 @@ service:
   limits: {max_held_mib: 512}
   telemetry:
     logs: {level: Debug, encoding: json}
-    metrics: {level: detailed, readers: [{pull: {exporter: {prometheus: {host: 0.0.0.0, port: 9999}}}}]}
+    metrics: {level: normal, readers: [{pull: {exporter: {prometheus: {host: 0.0.0.0, port: 9999}}}}]}
   pipelines:
     traces/in: {receivers: [otlp, zipkin], processors: [batch], exporters: [forward, span_metrics]}
     traces/out:

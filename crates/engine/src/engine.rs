@@ -144,6 +144,13 @@ impl Engine {
         report
     }
 
+    /// Cancelled by whoever can wait no longer: every node then gives up what it has and ends. What it gave up is
+    /// in the books, and in [`undelivered`](Self::undelivered).
+    #[must_use]
+    pub fn stopping(&self) -> CancellationToken {
+        self.stopping.clone()
+    }
+
     /// What is not delivered at this moment, for a drain that was cut short.
     #[must_use]
     pub fn undelivered(&self) -> Report {
@@ -288,7 +295,8 @@ impl Engine {
         let is_exporter = matches!(work, Work::Exporter(_));
         let is_extension = matches!(work, Work::Extension(_));
         let run = self.future(work, cx);
-        let task = start(&self.services, 0, node.clone(), expected_end.clone(), ready, run).await?;
+        let stopping = self.stopping.clone();
+        let task = start(&self.services, 0, node.clone(), expected_end.clone(), stopping, ready, run).await?;
         if is_exporter {
             let (inlet, body) = exporters.get(&node).cloned().ok_or("an exporter without a way in")?;
             let running = RunningExporter { task, inlet, body, retired: expected_end };

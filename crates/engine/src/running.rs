@@ -71,12 +71,13 @@ impl Report {
 
 /// Starts a node's task on worker `worker` and waits until it is ready.
 ///
-/// If it ends by itself before `expected_end` is cancelled, the process is ended.
+/// If it ends by itself before `expected_end` or `stopping` is cancelled, the process is ended.
 pub(crate) async fn start(
     services: &Services,
     worker: usize,
     node: NodeId,
     expected_end: CancellationToken,
+    stopping: CancellationToken,
     ready: oneshot::Receiver<()>,
     run: BoxFuture<'static, Ended>,
 ) -> Result<NodeTask, BoxError> {
@@ -92,7 +93,8 @@ pub(crate) async fn start(
             }
         };
         // Before it is ready an end is the caller's to report.
-        if was_started.await.is_ok() && !expected_end.is_cancelled() {
+        let expected = |token: &CancellationToken| token.is_cancelled();
+        if was_started.await.is_ok() && !expected(&expected_end) && !expected(&stopping) {
             let how = ended.as_ref().err().map_or_else(|| "without an error".to_owned(), ToString::to_string);
             fatal.report(format!("{who} ended by itself: {how}"));
         }

@@ -3,6 +3,8 @@
 use std::time::Duration;
 
 use config::{Checks, Fields, Headers, Optional, Section};
+use http::HeaderValue;
+use http::uri::Authority;
 
 use super::{Balancer, Keepalive, Settings};
 use crate::compression::Compression;
@@ -121,6 +123,13 @@ impl Section for Config {
     }
 
     fn check(&self, checks: &mut Checks) {
+        if let Err(error) = super::base_headers(&self.settings()) {
+            let is_agent = HeaderValue::try_from(self.user_agent.as_str()).is_err();
+            checks.at(if is_agent { "user_agent" } else { "headers" }, error.to_string());
+        }
+        if !self.authority.is_empty() && Authority::try_from(self.authority.as_str()).is_err() {
+            checks.at("authority", format!("invalid authority {:?}", self.authority));
+        }
         if self.endpoint.is_empty() {
             return;
         }
