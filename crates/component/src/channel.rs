@@ -89,6 +89,7 @@ pub fn channel(capacity: Capacity, account: Arc<Account>) -> (Inlet, Inbox) {
         capacity: Capacity { size, ..capacity },
         room: Arc::new(Semaphore::new(size)),
         account,
+        refused_items: AtomicU64::new(0),
         number: MADE.fetch_add(1, Ordering::Relaxed),
     });
     (Inlet { shared: Arc::clone(&shared), sender }, Inbox { shared, entries })
@@ -124,6 +125,13 @@ impl Level {
     pub fn used(&self) -> usize {
         self.0.capacity.size.saturating_sub(self.0.room.available_permits())
     }
+
+    /// Items that clients offered to a sending queue and that were refused at once because it was full, once for
+    /// each edge that would have led them into it. [`Overflow::Wait`] refuses nothing at once.
+    #[must_use]
+    pub fn refused_items(&self) -> u64 {
+        self.0.refused_items.load(Ordering::Relaxed)
+    }
 }
 
 /// A batch and the room that it takes up.
@@ -152,6 +160,8 @@ struct Shared {
     capacity: Capacity,
     room: Arc<Semaphore>,
     account: Arc<Account>,
+    /// See [`Level::refused_items`].
+    refused_items: AtomicU64,
     /// How many channels of the process were made before.
     number: u64,
 }
@@ -202,6 +212,14 @@ impl Inlet {
             Ok(permit) => Ok(Some(permit)),
             Err(TryAcquireError::NoPermits) => Ok(None),
             Err(TryAcquireError::Closed) => Err(Closed),
+        }
+    }
+
+    /// Counts a batch that was refused at once because this sending queue had no room for `copies` of it.
+    pub(crate) fn count_refused(&self, batch: &Batch, copies: usize) {
+        if self.shared.capacity.queued_in.is_some() {
+            let items = batch.items().saturating_mul(copies) as u64;
+            self.shared.refused_items.fetch_add(items, Ordering::Relaxed);
         }
     }
 

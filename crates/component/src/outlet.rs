@@ -200,7 +200,10 @@ impl Branches {
         for needed in &self.needed {
             let permit = match needed.inlet.try_reserve(batch, needed.copies) {
                 Ok(Some(permit)) => permit,
-                Ok(None) if needed.inlet.overflow() == Overflow::Refuse => return Err(Unplaced::Full),
+                Ok(None) if needed.inlet.overflow() == Overflow::Refuse => {
+                    needed.inlet.count_refused(batch, needed.copies);
+                    return Err(Unplaced::Full);
+                }
                 Ok(None) => {
                     let waited = since.get_or_insert_with(Instant::now).elapsed();
                     needed.reserve_within(batch, patience.saturating_sub(waited)).await?

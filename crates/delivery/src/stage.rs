@@ -100,13 +100,12 @@ impl<E: Exporter> ExporterUnit for Unit<E> {
         let hold = Hold::new(&shared);
         let level = queue.map(|_| inlet.level());
         let run = move |cx: RunCx| {
-            if let Some(level) = level {
-                publish(&cx, level, signal);
-            }
+            let in_flight = Arc::new(AtomicUsize::new(0));
+            publish(&cx, signal, level, &in_flight);
             let exporter = Arc::clone(&shared.exporter);
             let delivery = Arc::new(Delivery { exporter, settings, account, cx });
             let deliveries = JoinSet::new();
-            Stage { shared, delivery, inbox, concurrency, joining, deliveries, next_worker: 0 }
+            Stage { shared, delivery, inbox, concurrency, joining, deliveries, in_flight, next_worker: 0 }
                 .run(hold)
                 .boxed()
         };
@@ -121,6 +120,8 @@ struct Stage<E> {
     concurrency: usize,
     joining: Option<Joining>,
     deliveries: JoinSet<()>,
+    /// Deliveries that were begun and have not ended.
+    in_flight: Arc<AtomicUsize>,
     next_worker: usize,
 }
 
@@ -185,7 +186,9 @@ impl<E: Exporter> Stage<E> {
                 ended?;
             }
             let delivery = Arc::clone(&self.delivery);
+            let in_flight = InFlight::new(&self.in_flight);
             let task = async move {
+                let _in_flight = in_flight;
                 delivery.deliver(batch).await;
                 drop(room);
             };
@@ -200,16 +203,56 @@ impl<E: Exporter> Stage<E> {
     }
 }
 
-/// The Collector's metrics of a queue.
-#[allow(clippy::cast_precision_loss, reason = "a gauge of Prometheus is a double")]
-fn publish(cx: &RunCx, level: Level, signal: Signal) {
-    let labels = [("exporter", cx.node.id.to_string()), ("data_type", signal.name().to_owned())];
+/// A delivery that counts as in flight, waits before its retries included, until this is dropped.
+struct InFlight(Arc<AtomicUsize>);
+
+impl InFlight {
+    fn new(count: &Arc<AtomicUsize>) -> Self {
+        count.fetch_add(1, Ordering::Relaxed);
+        Self(Arc::clone(count))
+    }
+}
+
+impl Drop for InFlight {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+/// The Collector's metrics of a delivering exporter, and those of its queue if it has one.
+#[allow(clippy::cast_precision_loss, reason = "metrics of Prometheus are doubles")]
+fn publish(cx: &RunCx, signal: Signal, queue: Option<Level>, in_flight: &Arc<AtomicUsize>) {
+    let exporter = ("exporter", cx.node.id.to_string());
+    let labels = [exporter.clone(), ("data_type", signal.name().to_owned())];
+    let gauge = |name: &str, help: &str, unit: &str, read: Box<dyn Fn() -> f64 + Send + Sync>| {
+        cx.meters.gauge_fn(name, help, unit, &labels, read);
+    };
+    let in_flight = Arc::clone(in_flight);
+    gauge(
+        "otelcol_exporter_in_flight_requests",
+        "Number of requests that are being delivered or wait for a retry [Alpha]",
+        "{requests}",
+        Box::new(move || in_flight.load(Ordering::Relaxed) as f64),
+    );
+    let Some(level) = queue else { return };
     let capacity = level.capacity() as f64;
-    let (size_name, capacity_name) = ("otelcol_exporter_queue_size", "otelcol_exporter_queue_capacity");
-    let used = move || level.used() as f64;
-    cx.meters.gauge_fn(size_name, "Current size of the sending queue", "{batches}", &labels, used);
-    let capacity = move || capacity;
-    cx.meters.gauge_fn(capacity_name, "Fixed capacity of the sending queue", "{batches}", &labels, capacity);
+    gauge(
+        "otelcol_exporter_queue_capacity",
+        "Fixed capacity of the sending queue [Alpha]",
+        "{batches}",
+        Box::new(move || capacity),
+    );
+    let size = level.clone();
+    gauge(
+        "otelcol_exporter_queue_size",
+        "Current size of the sending queue [Alpha]",
+        "{batches}",
+        Box::new(move || size.used() as f64),
+    );
+    let name = format!("otelcol_exporter_enqueue_failed_{}", signal.items());
+    let help = "Number of items refused because the sending queue was full [Alpha]";
+    let refused = move || level.refused_items() as f64;
+    cx.meters.counter_fn(&name, help, "{items}", &[exporter], refused);
 }
 
 async fn until(at: Option<Instant>) {

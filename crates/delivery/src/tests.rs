@@ -4,7 +4,7 @@ use std::collections::VecDeque;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use component::{Accepted, Exporter};
+use component::{Accepted, Edge, Exporter, Outlet};
 use config::Optional;
 use data::{Batch, Code, Refused, Signal, Verdict};
 use testkit::RunHarness;
@@ -387,4 +387,61 @@ async fn each_partition_waits_its_own_time() {
     wait(500).await;
     assert_eq!(script.times(), [0.1, 0.25, 0.35], "a by size, b by time, a by time");
     node.finish().await;
+}
+
+/// The value of a metric that the node under test publishes for traces.
+fn metric(node: &RunHarness, series: &str) -> Option<f64> {
+    let text = node.metrics();
+    let value = text.lines().find_map(|line| line.strip_prefix(series)?.strip_prefix(' '))?;
+    Some(value.parse().unwrap())
+}
+
+const IN_FLIGHT: &str = r#"otelcol_exporter_in_flight_requests{data_type="traces",exporter="under_test"}"#;
+
+#[tokio::test(start_paused = true)]
+async fn a_request_is_in_flight_until_its_last_attempt_ended() {
+    for settings in [waiting_clients(), exact()] {
+        let script = Script::new([Answer::Panic, unavailable(), Answer::Stall, Answer::Take]);
+        let node = node(&script, settings).await;
+        assert_eq!(metric(&node, IN_FLIGHT), Some(0.0));
+        node.send(batch(Signal::Traces, 1, 1)).await;
+        settle().await;
+        assert_eq!(metric(&node, IN_FLIGHT), Some(0.0), "a panic gives it back");
+        node.send(batch(Signal::Traces, 2, 1)).await;
+        settle().await;
+        assert_eq!(
+            (script.calls().len(), metric(&node, IN_FLIGHT)),
+            (2, Some(1.0)),
+            "it waits for its retry"
+        );
+        node.send(batch(Signal::Traces, 3, 1)).await;
+        settle().await;
+        assert_eq!((script.calls().len(), metric(&node, IN_FLIGHT)), (3, Some(2.0)));
+        tokio::time::sleep(Duration::from_secs(60)).await;
+        assert_eq!(metric(&node, IN_FLIGHT), Some(0.0));
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_a_full_queue_refuses_is_counted_by_items() {
+    const REFUSED: &str = r#"otelcol_exporter_enqueue_failed_spans{exporter="under_test"}"#;
+    let script = Script::new([Answer::Stall]);
+    let queue = SendingQueue { queue_size: 1, num_consumers: 1, ..SendingQueue::default() };
+    let node = node(&script, queued(Optional::Some(queue))).await;
+    let edge = || Edge { inlet: node.inlet.clone().unwrap(), best_effort: false };
+    let receiver = Outlet::new(vec![edge()], Arc::default());
+    receiver.offer(batch(Signal::Traces, 1, 2), Duration::from_secs(5)).await;
+    assert_eq!(metric(&node, REFUSED), Some(0.0));
+    receiver.offer(batch(Signal::Traces, 3, 4), Duration::from_secs(5)).await;
+    assert_eq!(metric(&node, REFUSED), Some(4.0));
+    let two_pipelines = Outlet::new(vec![edge(), edge()], Arc::default());
+    two_pipelines.offer(batch(Signal::Traces, 7, 3), Duration::from_secs(5)).await;
+    assert_eq!(metric(&node, REFUSED), Some(10.0));
+}
+
+#[tokio::test(start_paused = true)]
+async fn without_a_queue_nothing_is_said_of_one() {
+    let node = node(&Script::new([]), waiting_clients()).await;
+    let text = node.metrics();
+    assert!(!text.contains("_queue_") && !text.contains("_enqueue_"), "{text}");
 }

@@ -80,17 +80,18 @@ fn publish(registry: &Registry, node: &NodeId, signal: Signal, account: &Arc<Acc
         Kind::Exporter => {
             let labels = [("exporter", node.id.to_string())];
             let name = format!("otelcol_exporter_sent_{items}");
-            metrics.counter(&name, "Number of items successfully sent to destination", &labels, |it| it.left);
+            let help = "Number of items successfully sent to destination [Alpha]";
+            metrics.counter(&name, help, &labels, |it| it.left);
             let name = format!("otelcol_exporter_send_failed_{items}");
-            let help = "Number of items in failed attempts to send to destination";
+            let help = "Number of items in failed attempts to send to destination [Alpha]";
             metrics.counter(&name, help, &labels, Statement::refused_in_all);
         }
         Kind::Processor => {
             let labels = [("processor", node.id.to_string()), ("otel_signal", signal.name().to_owned())];
-            let (incoming, outgoing) =
-                ("otelcol_processor_incoming_items", "otelcol_processor_outgoing_items");
-            metrics.counter(incoming, "Number of items passed to the processor", &labels, |it| it.entered);
-            metrics.counter(outgoing, "Number of items emitted from the processor", &labels, |it| it.left);
+            let help = "Number of items passed to the processor [Alpha]";
+            metrics.counter("otelcol_processor_incoming_items", help, &labels, |it| it.entered);
+            let help = "Number of items emitted from the processor [Alpha]";
+            metrics.counter("otelcol_processor_outgoing_items", help, &labels, |it| it.left);
         }
         Kind::Receiver | Kind::Connector | Kind::Extension => {}
     }

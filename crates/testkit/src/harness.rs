@@ -7,6 +7,7 @@ use component::{
     ExporterStage, ExporterUnit, Fatal, Inlet, Kind, Listeners, NodeId, Out, Processor, RunCx, Workers,
 };
 use data::{Account, Batch, Budget, Clock as _, ManualClock, Pending, Signal, Statement, Ticket, Time};
+use telemetry::metrics::{Options, Registry};
 use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
@@ -18,7 +19,7 @@ pub struct Harness {
     clock: ManualClock,
     account: Arc<Account>,
     budget: Arc<Budget>,
-    _registry: telemetry::metrics::Registry,
+    _registry: Registry,
     _scope: telemetry::metrics::Scope,
 }
 
@@ -117,6 +118,7 @@ pub struct RunHarness {
     /// The way in; drop it (or call [`finish`](Self::finish)) to end the node.
     pub inlet: Option<Inlet>,
     account: Arc<Account>,
+    registry: Registry,
     task: JoinHandle<component::Ended>,
     /// Ends what is under way.
     pub stopping: CancellationToken,
@@ -132,13 +134,14 @@ impl RunHarness {
         let node = NodeId::exporter("under_test", signal);
         let ExporterStage { inlet, run } =
             unit.stage(&node, signal, Arc::clone(&account), &Budget::unlimited());
-        let (cx, ready) = run_cx(node);
+        let registry = registry();
+        let (cx, ready) = run_cx_in(&registry, node);
         let stopping = cx.stopping.clone();
         let task = tokio::spawn(run(cx));
         if ready.await.is_err() {
             return Err(task.await.unwrap().expect_err("it ended before it was ready"));
         }
-        Ok(Self { inlet: Some(inlet), account, task, stopping })
+        Ok(Self { inlet: Some(inlet), account, registry, task, stopping })
     }
 
     /// Sends a batch and keeps the other end of its ticket.
@@ -155,6 +158,14 @@ impl RunHarness {
         self.account.statement()
     }
 
+    /// What the node publishes about itself now, in Prometheus' text format.
+    #[must_use]
+    pub fn metrics(&self) -> String {
+        let mut text = String::new();
+        self.registry.render(&mut text);
+        text
+    }
+
     /// Ends the input, waits for the node to end well, and gives its final account.
     pub async fn finish(mut self) -> Statement {
         self.inlet = None;
@@ -168,6 +179,10 @@ impl RunHarness {
 /// What a stage is run with, on the current runtime, and the signal that it is ready.
 #[must_use]
 pub fn run_cx(node: NodeId) -> (RunCx, oneshot::Receiver<()>) {
+    run_cx_in(&registry(), node)
+}
+
+fn run_cx_in(registry: &Registry, node: NodeId) -> (RunCx, oneshot::Receiver<()>) {
     let (ready, is_ready) = oneshot::channel();
     let cx = RunCx::new(
         node,
@@ -175,7 +190,7 @@ pub fn run_cx(node: NodeId) -> (RunCx, oneshot::Receiver<()>) {
         Budget::unlimited(),
         Workers::new(vec![tokio::runtime::Handle::current()], Fatal::default()),
         Listeners::default(),
-        Arc::new(registry().scope()),
+        Arc::new(registry.scope()),
         CancellationToken::new(),
         CancellationToken::new(),
         ready,
@@ -199,6 +214,6 @@ pub fn receiver_node() -> NodeId {
     NodeId::shared(Kind::Receiver, "under_test")
 }
 
-fn registry() -> telemetry::metrics::Registry {
-    telemetry::metrics::Registry::new(telemetry::metrics::Options::default(), telemetry::Resource::default())
+fn registry() -> Registry {
+    Registry::new(Options::default(), telemetry::Resource::default())
 }

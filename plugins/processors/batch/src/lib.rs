@@ -222,26 +222,26 @@ impl Metrics {
         Self {
             send_size: meters.histogram(
                 &name("batch_send_size"),
-                "Number of units in the batch",
+                "Number of units in the batch [Alpha]",
                 "{units}",
                 &labels,
                 bounds::SEND_SIZE,
             ),
             by_size: meters.counter(
                 &name("batch_size_trigger_send"),
-                "Number of times the batch was sent due to a size trigger",
+                "Number of times the batch was sent due to a size trigger [Alpha]",
                 "{times}",
                 &labels,
             ),
             by_timeout: meters.counter(
                 &name("timeout_trigger_send"),
-                "Number of times the batch was sent due to a timeout trigger",
+                "Number of times the batch was sent due to a timeout trigger [Alpha]",
                 "{times}",
                 &labels,
             ),
             cardinality: meters.gauge(
                 &name("metadata_cardinality"),
-                "Number of distinct metadata value combinations being processed",
+                "Number of distinct metadata value combinations being processed [Alpha]",
                 "{combinations}",
                 &labels,
             ),

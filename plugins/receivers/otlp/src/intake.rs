@@ -162,11 +162,11 @@ impl Counters {
         // Always there with 0, as in the Collector, which counts nothing here by default.
         counter(
             "failed",
-            "Number of items that failed to be processed by the receiver due to internal errors",
+            "Number of items that failed to be processed by the receiver due to internal errors [Alpha]",
         );
         Self {
-            accepted: counter("accepted", "Number of items successfully pushed into the pipeline"),
-            refused: counter("refused", "Number of items that could not be pushed into the pipeline"),
+            accepted: counter("accepted", "Number of items successfully pushed into the pipeline [Alpha]"),
+            refused: counter("refused", "Number of items that could not be pushed into the pipeline [Alpha]"),
         }
     }
 }
