@@ -39,7 +39,8 @@ pub(crate) struct PipelineOptions {
     /// Leave the collector out: only peers and floors run.
     #[arg(long)]
     pub(crate) no_collector: bool,
-    /// Another collector to run in alternate rounds, for instance "otelcol --config {config}".
+    /// Another collector to run in alternate rounds, for instance "otelcol --config {config}". Split at white space,
+    /// without quoting; {config} is a copy of the configuration without Collimator's own keys.
     #[arg(long, value_name = "COMMAND")]
     pub(crate) peer: Vec<String>,
     /// Relays to run in alternate rounds: THREADS-STACK, for instance multi-tonic,per-core-h2.

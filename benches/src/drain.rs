@@ -52,7 +52,10 @@ pub(crate) fn run(
         }
     }
     if let Some(file) = json_file {
-        report::write_json(file, &json!({"drain": results}))?;
+        report::write_json(
+            file,
+            &json!({"drain": results, "left_out_for_peers": scenario.portable.left_out}),
+        )?;
     }
     anyhow::ensure!(broken == 0, "acknowledged spans were missing after {broken} of the runs");
     Ok(())

@@ -11,6 +11,7 @@ mod measure;
 mod micro;
 mod overload;
 mod pipeline;
+mod portable;
 mod relay;
 mod report;
 mod run;

@@ -60,7 +60,14 @@ pub(crate) fn run(
     }
     if let Some(file) = json_file {
         let results: Vec<Value> = results.iter().map(Overloaded::to_json).collect();
-        report::write_json(file, &json!({"overload": results, "memory_bound_bytes": bound}))?;
+        report::write_json(
+            file,
+            &json!({
+                "overload": results,
+                "memory_bound_bytes": bound,
+                "left_out_for_peers": scenario.portable.left_out,
+            }),
+        )?;
     }
     for result in &results {
         anyhow::ensure!(result.balance.missing == 0, "{}: acknowledged spans did not arrive", result.subject);

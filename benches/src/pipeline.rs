@@ -24,6 +24,12 @@ pub(crate) fn run(options: &PipelineOptions) -> anyhow::Result<()> {
     );
     let json = options.json.as_deref();
     report::say(&report::conditions());
+    if !options.peer.is_empty() && !scenario.portable.left_out.is_empty() {
+        report::say(&format!(
+            "left out of the peers' configuration: {}",
+            scenario.portable.left_out.join(", ")
+        ));
+    }
     if options.overload {
         let mut load = first_load(options, 50_000.0, 300.0);
         load.concurrency = load.concurrency.max(32);
@@ -69,7 +75,13 @@ fn compare(options: &PipelineOptions, scenario: &Scenario, subjects: &[Subject])
         let config = options.config.display().to_string();
         report::write_json(
             file,
-            &json!({"conditions": report::conditions(), "config": config, "reference": reference, "runs": runs}),
+            &json!({
+                "conditions": report::conditions(),
+                "config": config,
+                "left_out_for_peers": scenario.portable.left_out,
+                "reference": reference,
+                "runs": runs,
+            }),
         )?;
     }
     let broken: Vec<&str> =

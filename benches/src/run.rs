@@ -114,7 +114,7 @@ pub(crate) fn start(
     let ledger = Arc::new(Ledger::default());
     let sink = Sink::start(Arc::clone(&ledger), sink_frame)?;
     let endpoints = Endpoints::free(sink.address(), folder)?;
-    let command = subject.command(scenario, &endpoints)?;
+    let command = subject.command(scenario, &endpoints, folder)?;
     let mut child = child::Subject::start(&command, &endpoints.environment(), &folder.join("log.txt"))?;
     let first = load::first_answer(endpoints.grpc, &ledger, START_LIMIT);
     child.expect_running()?;

@@ -8,6 +8,8 @@ use std::{
 
 use anyhow::Context;
 
+use crate::portable::Portable;
+
 /// Variables that a configuration may use, in references such as `${env:UPSTREAM_ENDPOINT:-localhost:5317}`.
 const OTLP_GRPC: &str = "OTLP_GRPC_ENDPOINT";
 const OTLP_HTTP: &str = "OTLP_HTTP_ENDPOINT";
@@ -15,11 +17,14 @@ const UPSTREAM: &str = "UPSTREAM_ENDPOINT";
 const METRICS_PORT: &str = "METRICS_PORT";
 const OUT: &str = "COLLIMATOR_OUT";
 
-/// A configuration file that runs unchanged on every collector compared.
+/// A configuration for every collector compared: Collimator runs the file as it is, a peer a copy without the keys
+/// that only Collimator knows.
 #[derive(Clone, Debug)]
 pub(crate) struct Scenario {
     pub(crate) config: PathBuf,
     pub(crate) output: Output,
+    /// What peers run.
+    pub(crate) portable: Portable,
 }
 
 /// Where a scenario's spans can be counted.
@@ -49,7 +54,7 @@ impl Scenario {
         } else {
             Output::Nowhere
         };
-        Ok(Scenario { config: config.to_path_buf(), output })
+        Ok(Scenario { config: config.to_path_buf(), output, portable: Portable::new(&text) })
     }
 }
 

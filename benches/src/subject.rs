@@ -1,6 +1,6 @@
 //! What is measured: the collector itself, a peer on the same configuration, or the relay that sets the floor.
 
-use std::{path::Path, str::FromStr};
+use std::{fs, path::Path, str::FromStr};
 
 use anyhow::Context;
 use clap::ValueEnum;
@@ -13,8 +13,14 @@ use crate::{
 /// A program that takes part in a comparison.
 #[derive(Clone, Debug)]
 pub(crate) enum Subject {
-    Collector { binary: String },
-    Peer { command: String },
+    Collector {
+        binary: String,
+    },
+    /// Another collector; its command line is split at white space, without quoting, and then `{config}` is replaced
+    /// in every word.
+    Peer {
+        command: String,
+    },
     Floor(Floor),
 }
 
@@ -70,20 +76,30 @@ impl Subject {
             Subject::Collector { .. } => "collimator".into(),
             Subject::Peer { command } => {
                 let program = command.split_whitespace().next().unwrap_or("peer");
+                // Apart from the collector's, which may be its own peer.
                 Path::new(program)
                     .file_name()
-                    .map_or("peer".into(), |name| name.to_string_lossy().into_owned())
+                    .map_or("peer".into(), |name| format!("peer {}", name.to_string_lossy()))
             }
             Subject::Floor(floor) => format!("floor {}", floor.name()),
         }
     }
 
-    /// The command line that runs it.
-    pub(crate) fn command(&self, scenario: &Scenario, endpoints: &Endpoints) -> anyhow::Result<Vec<String>> {
-        let config = scenario.config.display().to_string();
+    /// The command line that runs it. A peer's configuration is written into `folder` first.
+    pub(crate) fn command(
+        &self,
+        scenario: &Scenario,
+        endpoints: &Endpoints,
+        folder: &Path,
+    ) -> anyhow::Result<Vec<String>> {
         Ok(match self {
-            Subject::Collector { binary } => vec![binary.clone(), "--config".into(), config],
+            Subject::Collector { binary } => {
+                vec![binary.clone(), "--config".into(), scenario.config.display().to_string()]
+            }
             Subject::Peer { command } => {
+                let config = folder.join("peer.yaml");
+                fs::write(&config, &scenario.portable.text).with_context(|| config.display().to_string())?;
+                let config = config.display().to_string();
                 command.split_whitespace().map(|word| word.replace("{config}", &config)).collect()
             }
             Subject::Floor(floor) => vec![
@@ -110,5 +126,27 @@ mod tests {
         }
         assert!("tonic".parse::<Floor>().is_err());
         assert!("multi-tonic@x".parse::<Floor>().is_err());
+    }
+
+    #[test]
+    fn a_peer_gets_a_copy_of_the_configuration_without_our_keys() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let gateway = Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/../pipelines/gateway.yaml"));
+        let scenario = Scenario::read(gateway).expect("read");
+        let upstream = std::net::SocketAddr::from(([127, 0, 0, 1], 1));
+        let endpoints = Endpoints::free(upstream, folder.path()).expect("free ports");
+
+        let peer = Subject::Peer { command: "/opt/otelcol  --config=file:{config} --set a=b".into() };
+        let command = peer.command(&scenario, &endpoints, folder.path()).expect("written");
+        let copy = folder.path().join("peer.yaml");
+        let config = format!("--config=file:{}", copy.display());
+        assert_eq!(command, ["/opt/otelcol", config.as_str(), "--set", "a=b"]);
+        assert_eq!(peer.name(), "peer otelcol");
+        let written = fs::read_to_string(copy).expect("read");
+        assert!(!written.contains("  limits:") && written.contains("otlp_grpc:"), "{written}");
+
+        let ours = Subject::Collector { binary: "collimator".into() };
+        let command = ours.command(&scenario, &endpoints, folder.path()).expect("nothing to write");
+        assert_eq!(command, ["collimator", "--config", &gateway.display().to_string()]);
     }
 }
