@@ -125,7 +125,8 @@ mod tests {
     #[test]
     fn receivers_lose_their_own_keys_at_any_indentation() {
         check(
-            "receivers:\n    otlp/a:\n      max_wait: 1s\n      protocols:\n            grpc:\n      invalid_utf8: refuse\n    b:\n        max_wait: 2s\r\n",
+            "receivers:\n    otlp/a:\n      max_wait: 1s\n      protocols:\n            grpc:\n      \
+             invalid_utf8: refuse\n    b:\n        max_wait: 2s\r\n",
             "receivers:\n    otlp/a:\n      protocols:\n            grpc:\n    b:\n",
             &["receivers::otlp/a::max_wait", "receivers::otlp/a::invalid_utf8", "receivers::b::max_wait"],
         );
