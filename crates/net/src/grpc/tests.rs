@@ -237,6 +237,35 @@ fn round_robin_takes_turns_and_passes_over_the_dead() {
 }
 
 #[test]
+fn a_name_that_comes_to_mean_another_address_is_followed() {
+    run(async {
+        let echoes = [Arc::<Echo>::default(), Arc::<Echo>::default()];
+        let [old, new] = echoes.clone().map(|echo| serve(server::Settings::default(), echo));
+        let answer = Arc::new(std::sync::Mutex::new(old.address));
+        let resolver: client::Resolver = {
+            let answer = Arc::clone(&answer);
+            Arc::new(move || Ok(vec![Address::Tcp(*answer.lock().unwrap())]))
+        };
+        let settings = client::Settings { resolve_interval: Duration::from_millis(10), ..settings_for(&old) };
+        let client = Client::with_resolver(settings, &Proxies::default(), Some(resolver)).unwrap();
+        unary(&client, "/test/len", &[]).await.unwrap();
+        let calls = |of: usize| echoes[of].calls.load(Ordering::SeqCst);
+        assert_eq!((calls(0), calls(1)), (1, 0));
+        // The old server lives on, so nothing but looking the name up again can tell.
+        *answer.lock().unwrap() = new.address;
+        while calls(1) == 0 {
+            unary(&client, "/test/len", &[]).await.unwrap();
+            tokio::time::sleep(Duration::from_millis(1)).await;
+        }
+        let stayed_behind = calls(0);
+        for _ in 0..10 {
+            unary(&client, "/test/len", &[]).await.unwrap();
+        }
+        assert_eq!(calls(0), stayed_behind, "the old address is left");
+    });
+}
+
+#[test]
 fn pick_first_stays_with_the_first_that_answers() {
     run(async {
         let echo = Arc::<Echo>::default();
