@@ -3,6 +3,8 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use data::Signal;
+
 /// Environment variables as the process saw them at the start. Nothing but the binary reads the real ones.
 #[derive(Clone, Debug, Default)]
 pub struct Environment(Arc<BTreeMap<String, String>>);
@@ -30,6 +32,8 @@ impl Environment {
 pub struct BuildCx {
     /// The id as the user wrote it, such as `otlp/backend`.
     pub id: Arc<str>,
+    /// What a processor or connector is handed; none for components that serve several signals at once.
+    pub signal: Option<Signal>,
     /// The environment, for what is defined through it (proxies).
     pub environment: Environment,
     /// For `User-Agent` and the like: `Collimator/0.1.0 (linux/x86_64)`.

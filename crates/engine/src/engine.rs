@@ -162,6 +162,7 @@ impl Engine {
     fn build_cx(&self, id: &Arc<str>) -> BuildCx {
         BuildCx {
             id: Arc::clone(id),
+            signal: None,
             environment: self.services.environment.clone(),
             user_agent: Arc::clone(&self.services.user_agent),
         }
@@ -381,6 +382,7 @@ pub fn check(
 ) -> Result<(), EngineError> {
     let cx = |id: &Arc<str>| BuildCx {
         id: Arc::clone(id),
+        signal: None,
         environment: environment.clone(),
         user_agent: Arc::clone(user_agent),
     };

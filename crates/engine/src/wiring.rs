@@ -174,7 +174,9 @@ impl Wiring<'_> {
         signal: Signal,
         edges: Vec<Edge>,
     ) -> Option<Inlet> {
-        let Stage::Processor(stage) = self.build(kind, id)? else { return self.wrong_stage(kind, id) };
+        let Stage::Processor(stage) = self.build_for(kind, id, Some(signal))? else {
+            return self.wrong_stage(kind, id);
+        };
         let account = self.books.account(&node, signal);
         let takes_over = stage.takes_over().then(|| node.to_string().into());
         let (inlet, inbox) = channel(Capacity { takes_over, ..Capacity::inbox() }, Arc::clone(&account));
@@ -223,8 +225,12 @@ impl Wiring<'_> {
     }
 
     fn build(&mut self, kind: Kind, id: &Arc<str>) -> Option<Stage> {
+        self.build_for(kind, id, None)
+    }
+
+    fn build_for(&mut self, kind: Kind, id: &Arc<str>, signal: Option<Signal>) -> Option<Stage> {
         let part = self.blueprint.part(kind, id)?;
-        match part.plan.build(&(self.cx)(&part.id)) {
+        match part.plan.build(&BuildCx { signal, ..(self.cx)(&part.id) }) {
             Ok(stage) => Some(stage),
             Err(error) => {
                 self.errors.push(Unbuilt { kind, id: Arc::clone(id), error });

@@ -203,6 +203,7 @@ fn run_cx_in(registry: &Registry, node: NodeId) -> (RunCx, oneshot::Receiver<()>
 pub fn build_cx() -> component::BuildCx {
     component::BuildCx {
         id: "under_test".into(),
+        signal: None,
         environment: component::Environment::default(),
         user_agent: "Collimator/test".into(),
     }
