@@ -1,7 +1,7 @@
 //! An HTTP/1.1 client made of a socket: it can also send what no proper client would.
 
 use std::fmt::Write as _;
-use std::io::{Read as _, Write as _};
+use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpStream};
 
 use crate::PATIENCE;
@@ -67,11 +67,22 @@ pub fn request(
     headers: &[(&str, &str)],
     body: &[u8],
 ) -> Response {
-    let mut stream = connect(address);
+    request_over(&mut connect(address), method, path, headers, body)
+}
+
+/// The same on a connection that is there already.
+#[must_use]
+pub fn request_over(
+    stream: &mut (impl Read + Write),
+    method: &str,
+    path: &str,
+    headers: &[(&str, &str)],
+    body: &[u8],
+) -> Response {
     let head = head(method, path, headers, body.len() as u64);
     // An answer sent before the whole request was read is still there to be read.
     stream.write_all(head.as_bytes()).and_then(|()| stream.write_all(body)).ok();
-    response(&mut stream)
+    response(stream)
 }
 
 /// The head of a request.
@@ -87,13 +98,13 @@ pub fn head(method: &str, path: &str, headers: &[(&str, &str)], length: u64) -> 
 
 /// Reads one answer up to the end of the connection.
 #[must_use]
-pub fn response(stream: &mut TcpStream) -> Response {
+pub fn response(stream: &mut impl Read) -> Response {
     try_response(stream).expect("an answer")
 }
 
 /// Reads one answer, if the connection gives one before it ends.
 #[must_use]
-pub fn try_response(stream: &mut TcpStream) -> Option<Response> {
+pub fn try_response(stream: &mut impl Read) -> Option<Response> {
     let mut bytes = Vec::new();
     let mut buffer = [0; 8192];
     loop {
