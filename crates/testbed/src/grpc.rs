@@ -108,6 +108,11 @@ impl Client {
         Ok(answer(&trailers, &message))
     }
 
+    /// Whether the server still takes calls on this connection.
+    pub async fn is_open(&self) -> bool {
+        self.requests.clone().ready().await.is_ok()
+    }
+
     /// One ordinary call, which must be answered.
     pub async fn export(&self, path: &str, message: &[u8]) -> Answer {
         self.call(path, &[], frame(0, message)).await.unwrap()

@@ -17,6 +17,7 @@ pub mod grpc;
 pub mod http;
 pub mod neighbour;
 pub mod otlp_json;
+pub mod relay;
 pub mod sdk;
 pub mod tls;
 mod upstream;
