@@ -3,68 +3,120 @@
 use std::sync::Arc;
 
 use anyhow::Result;
-use config::telemetry::{LogEncoding, LogLevel, Telemetry};
+use config::telemetry::{LogEncoding, LogLevel, Logs, Prometheus, Telemetry};
 use data::Clock;
 use telemetry::Resource;
 use telemetry::admin::{Admin, Page};
-use telemetry::logs::{self, Encoding, Level, LogSettings};
-use telemetry::metrics::{self, Options, Registry};
+use telemetry::logs::{self, Encoding, Level, LogSettings, Output, Sampling};
+use telemetry::metrics::{self, MetricsLevel, Options, Registry};
 
-/// Who the process is, for `target_info` and log lines.
-pub(crate) fn resource() -> Resource {
-    Resource::new("collimator", env!("CARGO_PKG_VERSION"), &instance_id())
+/// Who the process is, for `target_info` and log lines: the defaults, changed as the configuration says.
+pub(crate) fn resource(settings: &Telemetry) -> Resource {
+    let mut resource = Resource::new("collimator", env!("CARGO_PKG_VERSION"), &instance_id());
+    for (name, value) in &settings.resource.0 {
+        resource.set(name, value.as_deref());
+    }
+    resource
 }
 
 /// Turns on logging.
 ///
 /// # Errors
-/// If it is on already.
-pub(crate) fn start_logs(settings: &Telemetry, clock: Arc<dyn Clock>) -> Result<()> {
-    let level = match settings.logs.level {
+/// If a file cannot be opened, or logging is on already.
+pub(crate) fn start_logs(settings: &Telemetry, resource: &Resource, clock: Arc<dyn Clock>) -> Result<()> {
+    logs::init(&log_settings(&settings.logs, resource), clock)?;
+    Ok(())
+}
+
+fn log_settings(logs: &Logs, resource: &Resource) -> LogSettings {
+    let level = match logs.level {
         LogLevel::Debug => Level::Debug,
         LogLevel::Info => Level::Info,
         LogLevel::Warn => Level::Warn,
         LogLevel::Error => Level::Error,
+        LogLevel::Fatal => Level::Fatal,
     };
-    let encoding = match settings.logs.encoding {
+    let encoding = match logs.encoding {
         LogEncoding::Console => Encoding::Console,
         LogEncoding::Json => Encoding::Json,
     };
-    logs::init(&LogSettings { level, encoding, ..LogSettings::default() }, clock)?;
-    Ok(())
+    let sampling = logs.sampling.get().map(|sampling| Sampling {
+        tick: sampling.tick,
+        initial: sampling.initial,
+        thereafter: sampling.thereafter,
+    });
+    let outputs = |paths: &[String]| paths.iter().map(|path| Output::from(path.as_str())).collect();
+    LogSettings {
+        level,
+        encoding,
+        sampling,
+        disable_caller: logs.disable_caller,
+        outputs: outputs(&logs.output_paths),
+        errors: outputs(&logs.error_output_paths),
+        initial_fields: logs
+            .initial_fields
+            .iter()
+            .map(|(name, value)| (name.clone(), value.0.to_string()))
+            .collect(),
+        resource: (!logs.disable_zap_resource).then(|| resource.clone()),
+    }
 }
 
-/// The registry of the process's metrics, in the form that the first endpoint asks for.
-pub(crate) fn registry(settings: &Telemetry, clock: Arc<dyn Clock>) -> Registry {
-    let first = settings.prometheus().next();
-    let options = first.map_or_else(Options::default, |prometheus| Options {
-        without_units: prometheus.without_units,
-        without_type_suffix: prometheus.without_type_suffix,
-        without_scope_info: prometheus.without_scope_info,
-    });
-    let registry = Registry::new(options, resource());
+/// The registry of the process's metrics, with those of the process in it.
+pub(crate) fn registry(settings: &Telemetry, resource: &Resource, clock: Arc<dyn Clock>) -> Registry {
+    let level = match settings.metrics.level {
+        config::telemetry::MetricsLevel::None => MetricsLevel::None,
+        config::telemetry::MetricsLevel::Basic => MetricsLevel::Basic,
+        config::telemetry::MetricsLevel::Normal => MetricsLevel::Normal,
+        config::telemetry::MetricsLevel::Detailed => MetricsLevel::Detailed,
+    };
+    let registry = Registry::at_level(level, Options::default(), resource.clone());
     metrics::process::register(&registry, clock);
     registry
 }
 
-/// Serves the metrics at every endpoint that is asked for.
+/// Serves the metrics at every endpoint that is asked for, each in its own form.
 ///
 /// # Errors
 /// If a port is taken.
-pub(crate) fn serve(settings: &Telemetry, registry: &Registry) -> Result<Vec<Admin>> {
+pub(crate) fn serve(settings: &Telemetry, resource: &Resource, registry: &Registry) -> Result<Vec<Admin>> {
+    if settings.metrics.level == config::telemetry::MetricsLevel::None {
+        tracing::info!("Internal metrics telemetry disabled");
+    }
     let mut endpoints = Vec::new();
     for prometheus in settings.prometheus() {
-        let admin = Admin::bind(&format!("{}:{}", prometheus.host, prometheus.port))?;
-        let registry = registry.clone();
+        let admin = Admin::bind(&host_port(&prometheus.host, prometheus.port))?;
+        let (registry, options) = (registry.clone(), options(prometheus, resource));
         admin.route("/metrics", move || {
             let mut text = String::new();
-            registry.render(&mut text);
+            registry.render_as(&options, &mut text);
             Page::ok(metrics::CONTENT_TYPE, text)
         });
         tracing::info!(endpoint = %admin.local_addr(), "Serving metrics");
         endpoints.push(admin);
     }
     Ok(endpoints)
+}
+
+fn options(prometheus: &Prometheus, resource: &Resource) -> Options {
+    let lists = prometheus.with_resource_constant_labels.as_ref();
+    let taken = |(name, _): &(&str, &str)| lists.is_some_and(|lists| lists.takes(name));
+    let owned = |(name, value): (&str, &str)| (name.to_owned(), value.to_owned());
+    Options {
+        without_units: prometheus.without_units,
+        without_type_suffix: prometheus.without_type_suffix,
+        without_scope_info: prometheus.without_scope_info,
+        constant_labels: resource.iter().filter(taken).map(owned).collect(),
+    }
+}
+
+/// An address of IPv6 is put into brackets unless it has them.
+fn host_port(host: &str, port: u16) -> String {
+    if host.contains(':') && !host.starts_with('[') {
+        format!("[{host}]:{port}")
+    } else {
+        format!("{host}:{port}")
+    }
 }
 
 /// A random UUID (version 4). The kernel makes one for every reader of this file; elsewhere the process id and

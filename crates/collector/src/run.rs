@@ -22,9 +22,10 @@ pub(crate) fn run(sources: &Sources) -> Result<ExitCode> {
     let blueprint = configuration::read(sources)?;
     let clock: Arc<dyn Clock> = Arc::new(SystemClock::new());
     let telemetry = blueprint.document.service.telemetry.clone();
-    observe::start_logs(&telemetry, Arc::clone(&clock))?;
-    let registry = observe::registry(&telemetry, Arc::clone(&clock));
-    let _endpoints = observe::serve(&telemetry, &registry)?;
+    let resource = observe::resource(&telemetry);
+    observe::start_logs(&telemetry, &resource, Arc::clone(&clock))?;
+    let registry = observe::registry(&telemetry, &resource, Arc::clone(&clock));
+    let _endpoints = observe::serve(&telemetry, &resource, &registry)?;
 
     let fatal = Fatal::default();
     let workers = match blueprint.settings.workers {
@@ -119,7 +120,7 @@ async fn supervise(
 }
 
 /// What a reload does not change.
-#[derive(PartialEq, Eq)]
+#[derive(PartialEq)]
 struct Fixed {
     telemetry: Telemetry,
     workers: usize,

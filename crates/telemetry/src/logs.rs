@@ -38,7 +38,9 @@ pub struct LogSettings {
     pub disable_caller: bool,
     /// Where lines go; all of them.
     pub outputs: Vec<Output>,
-    /// Fields of every line.
+    /// Where it is said that a line could not be written.
+    pub errors: Vec<Output>,
+    /// Fields of every line, each name with a JSON value.
     pub initial_fields: Vec<(String, String)>,
     /// The `resource` object in every line; `None` for none, as with `disable_zap_resource`.
     pub resource: Option<Resource>,
@@ -52,6 +54,7 @@ impl Default for LogSettings {
             sampling: Some(Sampling::default()),
             disable_caller: false,
             outputs: vec![Output::Stderr],
+            errors: vec![Output::Stderr],
             initial_fields: Vec::new(),
             resource: None,
         }
@@ -146,7 +149,7 @@ pub enum Output {
     Stderr,
     /// `stdout`.
     Stdout,
-    /// A file, appended to.
+    /// A file, appended to; `file://` may stand before its path.
     File(PathBuf),
 }
 
@@ -155,7 +158,7 @@ impl From<&str> for Output {
         match path {
             "stderr" => Self::Stderr,
             "stdout" => Self::Stdout,
-            path => Self::File(path.into()),
+            path => Self::File(path.strip_prefix("file://").unwrap_or(path).into()),
         }
     }
 }
@@ -182,8 +185,8 @@ pub enum InitError {
 ///
 /// A file cannot be opened, or the log is set up already.
 pub fn init(settings: &LogSettings, clock: Arc<dyn Clock>) -> Result<(), InitError> {
-    let writers = settings.outputs.iter().map(open).collect::<Result<_, _>>()?;
-    let layer = LogLayer::new(settings, clock, writers);
+    let open_all = |outputs: &[Output]| outputs.iter().map(open).collect::<Result<_, _>>();
+    let layer = LogLayer::new(settings, clock, open_all(&settings.outputs)?, open_all(&settings.errors)?);
     tracing::subscriber::set_global_default(tracing_subscriber::registry().with(layer))
         .map_err(|_| InitError::AlreadySet)
 }

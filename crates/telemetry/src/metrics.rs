@@ -7,12 +7,14 @@
 
 pub mod bounds;
 mod instruments;
+mod levels;
 pub mod process;
 mod registry;
 mod series;
 mod text;
 
 pub use instruments::{Counter, Gauge, Histogram};
+pub use levels::MetricsLevel;
 pub use registry::{MAX_SERIES_PER_FAMILY, Options, Registry, Scope};
 
 /// Label names with their values; the order does not matter.

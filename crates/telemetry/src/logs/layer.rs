@@ -1,4 +1,4 @@
-use std::io::Write;
+use std::io::{self, Write};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use data::Clock;
@@ -12,7 +12,7 @@ use tracing_subscriber::registry::LookupSpan;
 use super::fields::{Fields, Message};
 use super::limiter::Limiter;
 use super::line::{Format, Line};
-use super::{Level, LogSettings};
+use super::{Level, LogSettings, timestamp};
 
 /// Libraries whose debug lines tell of frames and packets, which would drown ours.
 const PROTOCOL_INTERNALS: [&str; 8] =
@@ -24,14 +24,23 @@ pub(super) struct LogLayer {
     limiter: Option<Limiter>,
     format: Format,
     clock: Arc<dyn Clock>,
-    writers: Mutex<Vec<Box<dyn Write + Send>>>,
+    writers: Mutex<Writers>,
+}
+
+pub(super) type Writer = Box<dyn Write + Send>;
+
+/// Where lines go, and where it is said that they did not get there.
+struct Writers {
+    outputs: Vec<Writer>,
+    errors: Vec<Writer>,
 }
 
 impl LogLayer {
     pub(super) fn new(
         settings: &LogSettings,
         clock: Arc<dyn Clock>,
-        writers: Vec<Box<dyn Write + Send>>,
+        outputs: Vec<Writer>,
+        errors: Vec<Writer>,
     ) -> Self {
         let threshold = match settings.level {
             Level::Debug => LevelFilter::DEBUG,
@@ -41,7 +50,8 @@ impl LogLayer {
             Level::Fatal => LevelFilter::OFF,
         };
         let limiter = settings.sampling.map(Limiter::new);
-        Self { threshold, limiter, format: Format::new(settings), clock, writers: Mutex::new(writers) }
+        let writers = Mutex::new(Writers { outputs, errors });
+        Self { threshold, limiter, format: Format::new(settings), clock, writers }
     }
 
     /// Spans are wanted from info on whatever is logged: an error's line needs the names they carry.
@@ -99,9 +109,27 @@ impl<S: Subscriber + for<'a> LookupSpan<'a>> Layer<S> for LogLayer {
         let mut text = String::with_capacity(256);
         let line = Line { wall: now.wall, level, caller, message: message.as_str(), fields: &fields };
         self.format.write(&mut text, &line);
-        for writer in self.writers.lock().unwrap_or_else(PoisonError::into_inner).iter_mut() {
-            // There is nowhere left to tell of an error.
-            writer.write_all(text.as_bytes()).and_then(|()| writer.flush()).ok();
+        self.writers.lock().unwrap_or_else(PoisonError::into_inner).write(&text, now.wall);
+    }
+}
+
+impl Writers {
+    fn write(&mut self, line: &str, wall: u64) {
+        for writer in &mut self.outputs {
+            if let Err(error) = write(writer, line) {
+                let mut text = String::new();
+                timestamp::write(&mut text, wall);
+                text += &format!(" write error: {error}\n");
+                for writer in &mut self.errors {
+                    // There is nowhere left to tell of this one.
+                    write(writer, &text).ok();
+                }
+            }
         }
     }
+}
+
+fn write(writer: &mut Writer, text: &str) -> io::Result<()> {
+    writer.write_all(text.as_bytes())?;
+    writer.flush()
 }

@@ -34,7 +34,7 @@ impl Format {
             format.pair(&mut common, "resource", &format!("{{{object}}}"));
         }
         for (name, value) in &settings.initial_fields {
-            format.pair(&mut common, name, &json_string(value));
+            format.pair(&mut common, name, value);
         }
         format.common = common;
         format

@@ -48,11 +48,11 @@ fn spans_name_the_component() {
 fn json_lines() {
     let all = LogSettings {
         resource: Some(Resource::new("collimator", "0.1.0", "id")),
-        initial_fields: vec![("site".to_owned(), "a\\b".to_owned())],
+        initial_fields: vec![("site".to_owned(), r#""a\\b""#.to_owned()), ("n".to_owned(), "5".to_owned())],
         ..settings(Encoding::Json)
     };
     let lines = logged(&all, |_| tracing::warn!(target: "t", nan = f64::NAN, "a \"b\"\n"));
-    let expected = r#"{"level":"warn","ts":"2026-11-21T01:14:41.502Z","caller":"t","msg":"a \"b\"\n","resource":{"service.instance.id":"id","service.name":"collimator","service.version":"0.1.0"},"site":"a\\b","nan":"NaN"}
+    let expected = r#"{"level":"warn","ts":"2026-11-21T01:14:41.502Z","caller":"t","msg":"a \"b\"\n","resource":{"service.instance.id":"id","service.name":"collimator","service.version":"0.1.0"},"site":"a\\b","n":5,"nan":"NaN"}
 "#;
     assert_eq!(lines, expected);
 
@@ -130,6 +130,33 @@ fn an_output_that_cannot_be_opened_is_told() {
     assert_eq!(Output::from("stdout"), Output::Stdout);
 }
 
+#[test]
+fn a_line_that_cannot_be_written_is_told() {
+    let (sink, told) = (Sink::default(), Sink::default());
+    let clock = Arc::new(ManualClock::at(Time { mono: 0, wall: 1_795_223_681_502_000_000 }));
+    let outputs: Vec<layer::Writer> = vec![Box::new(Full), Box::new(sink.clone())];
+    let layer = LogLayer::new(&settings(Encoding::Console), clock, outputs, vec![Box::new(told.clone())]);
+    tracing::subscriber::with_default(tracing_subscriber::registry().with(layer), || {
+        tracing::info!(target: "t", "hello");
+    });
+    let text = |sink: &Sink| String::from_utf8(sink.bytes.lock().unwrap().clone()).unwrap();
+    assert_eq!(text(&told), "2026-11-21T01:14:41.502Z write error: no storage space\n");
+    assert_eq!(text(&sink), "2026-11-21T01:14:41.502Z\tinfo\tt\thello\n");
+}
+
+/// A disk without room.
+struct Full;
+
+impl Write for Full {
+    fn write(&mut self, _bytes: &[u8]) -> io::Result<usize> {
+        Err(io::ErrorKind::StorageFull.into())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
 /// Without a limit, since tests log what they like.
 fn settings(encoding: Encoding) -> LogSettings {
     LogSettings { encoding, sampling: None, ..LogSettings::default() }
@@ -139,7 +166,7 @@ fn settings(encoding: Encoding) -> LogSettings {
 fn logged(settings: &LogSettings, log: impl FnOnce(&ManualClock)) -> String {
     let clock = Arc::new(ManualClock::at(Time { mono: 0, wall: 1_795_223_681_502_000_000 }));
     let sink = Sink::default();
-    let layer = LogLayer::new(settings, clock.clone(), vec![Box::new(sink.clone())]);
+    let layer = LogLayer::new(settings, clock.clone(), vec![Box::new(sink.clone())], Vec::new());
     tracing::subscriber::with_default(tracing_subscriber::registry().with(layer), || log(&clock));
     let bytes = sink.bytes.lock().unwrap().clone();
     String::from_utf8(bytes).unwrap()

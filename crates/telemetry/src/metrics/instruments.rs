@@ -45,10 +45,11 @@ impl Gauge {
     }
 }
 
-/// A distribution over fixed buckets. Clones share it.
-#[derive(Clone, Debug)]
+/// A distribution over fixed buckets. Clones share it. The default one is off.
+#[derive(Clone, Debug, Default)]
 pub struct Histogram {
-    shared: Arc<Buckets>,
+    /// Nothing if the level of metrics leaves it out.
+    shared: Option<Arc<Buckets>>,
 }
 
 #[derive(Debug)]
@@ -67,38 +68,47 @@ impl Histogram {
         bounds.sort_by(f64::total_cmp);
         bounds.dedup();
         let counts = (0..=bounds.len()).map(|_| AtomicU64::new(0)).collect();
-        Self { shared: Arc::new(Buckets { bounds: bounds.into(), counts, sum: AtomicU64::new(0) }) }
+        Self { shared: Some(Arc::new(Buckets { bounds: bounds.into(), counts, sum: AtomicU64::new(0) })) }
+    }
+
+    /// Whether anybody can see it: what is only measured for it need not be measured otherwise.
+    #[must_use]
+    pub fn is_on(&self) -> bool {
+        self.shared.is_some()
     }
 
     /// Counts `value`; NaN is ignored, since one would spoil the sum for ever.
     pub fn observe(&self, value: f64) {
+        let Some(shared) = &self.shared else { return };
         if value.is_nan() {
             return;
         }
-        let bucket = self.shared.bounds.partition_point(|bound| *bound < value);
-        if let Some(count) = self.shared.counts.get(bucket) {
+        let bucket = shared.bounds.partition_point(|bound| *bound < value);
+        if let Some(count) = shared.counts.get(bucket) {
             count.fetch_add(1, Ordering::Relaxed);
         }
         let add = |bits| Some((f64::from_bits(bits) + value).to_bits());
         // The closure never declines, so neither does the update.
-        self.shared.sum.fetch_update(Ordering::Relaxed, Ordering::Relaxed, add).ok();
+        shared.sum.fetch_update(Ordering::Relaxed, Ordering::Relaxed, add).ok();
     }
 
     /// The sum of all observed values.
     #[must_use]
     pub fn sum(&self) -> f64 {
-        f64::from_bits(self.shared.sum.load(Ordering::Relaxed))
+        self.shared.as_ref().map_or(0.0, |shared| f64::from_bits(shared.sum.load(Ordering::Relaxed)))
     }
 
     /// How many values were observed.
     #[must_use]
     pub fn count(&self) -> u64 {
-        self.shared.counts.iter().map(|count| count.load(Ordering::Relaxed)).sum()
+        self.buckets().map(|(_, count)| count).sum()
     }
 
     /// Each upper bound with the count of its own bucket; the last bound is infinite.
     pub(super) fn buckets(&self) -> impl Iterator<Item = (f64, u64)> {
-        let bounds = self.shared.bounds.iter().copied().chain([f64::INFINITY]);
-        bounds.zip(self.shared.counts.iter().map(|count| count.load(Ordering::Relaxed)))
+        self.shared.iter().flat_map(|shared| {
+            let bounds = shared.bounds.iter().copied().chain([f64::INFINITY]);
+            bounds.zip(shared.counts.iter().map(|count| count.load(Ordering::Relaxed)))
+        })
     }
 }

@@ -3,29 +3,37 @@ use std::collections::btree_map::Entry;
 use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use super::levels::least_level;
 use super::series::{Kind, Reader, Reading, Series};
-use super::{Counter, Gauge, Histogram, Labels, text};
+use super::{Counter, Gauge, Histogram, Labels, MetricsLevel, text};
 use crate::Resource;
 
 /// How many series a family may have before new ones share one that is labelled `otel_metric_overflow="true"`:
 /// the OpenTelemetry SDKs' default cardinality limit.
 pub const MAX_SERIES_PER_FAMILY: usize = 2_000;
 
-/// How names are exposed, as in a Prometheus reader of `service.telemetry.metrics`; all true by default, as the
-/// reference serves them.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+/// How series are exposed, as in a Prometheus reader of `service.telemetry.metrics`; by default short names without
+/// more labels, as the reference serves them.
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Options {
     /// False appends the unit to the names: `_seconds`, `_bytes`.
     pub without_units: bool,
     /// False appends `_total` to the names of counters.
     pub without_type_suffix: bool,
-    /// Kept for the configuration; nothing here has a scope to tell of.
+    /// False adds labels with the instrumentation scope, which is the process's name and version for all.
     pub without_scope_info: bool,
+    /// Resource attributes that are labels of every series, where these have none of that name.
+    pub constant_labels: Vec<(String, String)>,
 }
 
 impl Default for Options {
     fn default() -> Self {
-        Self { without_units: true, without_type_suffix: true, without_scope_info: true }
+        Self {
+            without_units: true,
+            without_type_suffix: true,
+            without_scope_info: true,
+            constant_labels: Vec::new(),
+        }
     }
 }
 
@@ -34,7 +42,8 @@ impl Default for Options {
 /// Every method that registers takes the metric's name, its help text, its unit in UCUM's notation (`s`, `By`,
 /// `{spans}`, or nothing) and the labels of the series. Registering the same series again gives the same
 /// instrument. What the first registration of a name said of help, unit and bounds stays. A name that is
-/// registered as two types is a bug: it is logged, and the second handle works but is not exposed.
+/// registered as two types is a bug: it is logged, and the second handle is not exposed. Nor is what the level
+/// leaves out; histograms that are not exposed are off.
 ///
 /// What is registered here stays for the life of the process; the nodes of a graph use a [`Scope`].
 #[derive(Clone)]
@@ -43,6 +52,7 @@ pub struct Registry {
 }
 
 struct Shared {
+    level: MetricsLevel,
     options: Options,
     resource: Resource,
     state: Mutex<State>,
@@ -50,13 +60,14 @@ struct Shared {
 
 #[derive(Default)]
 struct State {
-    /// By exposed name.
+    /// By name, without what [`Options`] add.
     families: BTreeMap<String, Family>,
     registrations: u64,
 }
 
 pub(super) struct Family {
     pub(super) help: String,
+    pub(super) unit: String,
     pub(super) kind: Kind,
     pub(super) series: BTreeMap<OwnedLabels, Series>,
 }
@@ -74,10 +85,16 @@ struct Registration {
 }
 
 impl Registry {
-    /// An empty registry that exposes `resource` as `target_info`.
+    /// An empty registry of everything up to the level `normal`, which exposes `resource` as `target_info`.
     #[must_use]
     pub fn new(options: Options, resource: Resource) -> Self {
-        Self { shared: Arc::new(Shared { options, resource, state: Mutex::default() }) }
+        Self::at_level(MetricsLevel::Normal, options, resource)
+    }
+
+    /// The same with another level.
+    #[must_use]
+    pub fn at_level(level: MetricsLevel, options: Options, resource: Resource) -> Self {
+        Self { shared: Arc::new(Shared { level, options, resource, state: Mutex::default() }) }
     }
 
     /// A scope whose series leave with it.
@@ -136,19 +153,23 @@ impl Registry {
 
     /// Appends all series in Prometheus' text format 0.0.4, the families sorted by name.
     pub fn render(&self, out: &mut String) {
+        self.render_as(&self.shared.options, out);
+    }
+
+    /// The same, exposed in another way.
+    pub fn render_as(&self, options: &Options, out: &mut String) {
+        let constant = text::constant_labels(options, &self.shared.resource);
         let state = self.lock();
-        let mut target = Some(&self.shared.resource);
-        for (name, family) in &state.families {
-            if name.as_str() > text::TARGET_INFO
-                && let Some(resource) = target.take()
-            {
-                text::target_info(out, resource);
-            }
-            text::family(out, name, family);
-        }
-        if let Some(resource) = target {
-            text::target_info(out, resource);
-        }
+        let exposed = |(name, family): (&String, _)| (text::exposed_name(name, family, options), family);
+        let mut families: Vec<(String, &Family)> = state.families.iter().map(exposed).collect();
+        families.sort_by(|one, other| one.0.cmp(&other.0));
+        // Two of a name, which suffixes could make of different ones, would spoil the whole scrape.
+        families.dedup_by(|later, earlier| later.0 == earlier.0);
+        let split = families.partition_point(|(name, _)| name.as_str() <= text::TARGET_INFO);
+        let (before, after) = families.split_at_checked(split).unwrap_or((&families, &[]));
+        before.iter().for_each(|(name, family)| text::family(out, name, family, &constant));
+        text::target_info(out, &self.shared.resource);
+        after.iter().for_each(|(name, family)| text::family(out, name, family, &constant));
     }
 
     fn add_counter(&self, spec: Spec<'_>) -> (Counter, Option<Registration>) {
@@ -166,13 +187,12 @@ impl Registry {
     }
 
     fn add_histogram(&self, spec: Spec<'_>, bounds: &[f64]) -> (Histogram, Option<Registration>) {
-        let detached = Histogram::new(bounds);
-        let reading = Reading::Histogram(detached.clone());
+        let reading = Reading::Histogram(Histogram::new(bounds));
         let (found, registration) = self.register(spec, reading, None, |reading| match reading {
-            Reading::Histogram(histogram) => Some(Some(histogram.clone())),
+            Reading::Histogram(histogram) => Some(histogram.clone()),
             _ => None,
         });
-        (found.unwrap_or(detached), registration)
+        (found, registration)
     }
 
     fn add_reader(&self, spec: Spec<'_>, fresh: Reading, reader: Reader) -> Option<Registration> {
@@ -187,13 +207,17 @@ impl Registry {
         reader: Option<Reader>,
         handle: impl Fn(&Reading) -> Option<T>,
     ) -> (T, Option<Registration>) {
+        if least_level(name) > self.shared.level {
+            return (T::default(), None);
+        }
         let kind = fresh.kind();
-        let name = text::exposed_name(name, unit, kind, self.shared.options);
+        let name = text::identifier(name);
         let mut state = self.lock();
         state.registrations = state.registrations.wrapping_add(1);
         let id = state.registrations;
         let family = state.families.entry(name.clone()).or_insert_with(|| Family {
             help: help.to_owned(),
+            unit: unit.to_owned(),
             kind,
             series: BTreeMap::new(),
         });

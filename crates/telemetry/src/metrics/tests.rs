@@ -29,7 +29,8 @@ zz_in_flight -2
 
 #[test]
 fn exposition() {
-    let registry = Registry::new(Options::default(), Resource::new("collimator", "0.1.0", "id"));
+    let resource = Resource::new("collimator", "0.1.0", "id");
+    let registry = Registry::at_level(MetricsLevel::Detailed, Options::default(), resource);
     registry.gauge("zz_in_flight", "Last [Alpha]", "{requests}", &[]).add(-2);
     let accepted = |receiver, transport| {
         let labels = [("transport", text(transport)), ("receiver", text(receiver))];
@@ -73,6 +74,51 @@ fn suffixes_on_demand() {
     check(false, true, ["a_spans", "b_cpu_seconds", "c_memory_bytes", "d_errors_total"]);
     check(true, false, ["a_spans_total", "b_cpu_seconds_total", "c_memory", "d_errors_total"]);
     check(false, false, ["a_spans_total", "b_cpu_seconds_total", "c_memory_bytes", "d_errors_total"]);
+}
+
+#[test]
+fn levels_leave_out() {
+    let names = [
+        "otelcol_receiver_accepted_spans",
+        "otelcol_processor_batch_timeout_trigger_send",
+        "otelcol_processor_batch_batch_send_size_bytes",
+    ];
+    let check = |level, shown: usize| {
+        let registry = Registry::at_level(level, Options::default(), Resource::default());
+        for name in names {
+            registry.counter(name, "", "", &[]).add(1);
+        }
+        assert_eq!(sampled(&registry).lines().count(), shown, "{level:?}");
+        let histogram = registry.histogram("http_server_request_duration", "", "s", &[], &[1.0]);
+        histogram.observe(0.5);
+        let on = level == MetricsLevel::Detailed;
+        assert_eq!((histogram.is_on(), histogram.count()), (on, u64::from(on)));
+    };
+    check(MetricsLevel::None, 0);
+    check(MetricsLevel::Basic, 1);
+    check(MetricsLevel::Normal, 2);
+    check(MetricsLevel::Detailed, 3);
+}
+
+#[test]
+fn one_registry_is_exposed_in_several_ways() {
+    let registry = Registry::new(Options::default(), Resource::new("collimator", "0.1.0", "id"));
+    registry.counter("uptime", "Uptime", "s", &[("host", text("own"))]).add(7);
+    let options = Options {
+        without_units: false,
+        without_type_suffix: false,
+        without_scope_info: false,
+        constant_labels: vec![(text("service.name"), text("collimator")), (text("host"), text("other"))],
+    };
+    let mut all = String::new();
+    registry.render_as(&options, &mut all);
+    let expected = r#"uptime_seconds_total{host="own",otel_scope_name="collimator",otel_scope_schema_url="",otel_scope_version="0.1.0",service_name="collimator"} 7"#;
+    assert!(all.contains(&format!("\n{expected}\n")), "{all}");
+    assert!(all.contains("# TYPE uptime_seconds_total counter\n"), "{all}");
+    assert_eq!(all.matches("target_info{").count(), 1);
+    // The families stay sorted: the one behind `target_info` is written behind it.
+    assert!(all.find("target_info{") < all.find("uptime_seconds_total"));
+    assert_eq!(sampled(&registry), "uptime{host=\"own\"} 7\n");
 }
 
 #[test]

@@ -10,20 +10,35 @@ use crate::Resource;
 /// The family of the resource.
 pub(super) const TARGET_INFO: &str = "target_info";
 
-/// The name as the options want it, with what no metric name may hold replaced by `_`.
-pub(super) fn exposed_name(name: &str, unit: &str, kind: Kind, options: Options) -> String {
-    let mut exposed = identifier(name);
+/// A family's name as the options want it.
+pub(super) fn exposed_name(name: &str, family: &Family, options: &Options) -> String {
+    let mut exposed = name.to_owned();
     // Metrics of Prometheus' own handler bring their suffix along.
     if exposed.ends_with("_total") {
         return exposed;
     }
     if !options.without_units {
-        append(&mut exposed, unit_suffix(unit, kind));
+        append(&mut exposed, unit_suffix(&family.unit, family.kind));
     }
-    if !options.without_type_suffix && kind == Kind::Counter {
+    if !options.without_type_suffix && family.kind == Kind::Counter {
         append(&mut exposed, "total");
     }
     exposed
+}
+
+/// The labels that the options add to every series, each name once.
+pub(super) fn constant_labels(options: &Options, resource: &Resource) -> Vec<(String, String)> {
+    let attributes = options.constant_labels.iter();
+    let mut labels: Vec<_> = attributes.map(|(name, value)| (identifier(name), value.clone())).collect();
+    if !options.without_scope_info {
+        let of_resource = |name| resource.get(name).unwrap_or_default().to_owned();
+        labels.push(("otel_scope_name".to_owned(), of_resource("service.name")));
+        labels.push(("otel_scope_schema_url".to_owned(), String::new()));
+        labels.push(("otel_scope_version".to_owned(), of_resource("service.version")));
+    }
+    labels.sort();
+    labels.dedup_by(|later, earlier| later.0 == earlier.0);
+    labels
 }
 
 /// Writes the resource as the labels of `target_info`.
@@ -40,14 +55,15 @@ pub(super) fn target_info(out: &mut String, resource: &Resource) {
 }
 
 /// Writes a family with all series that are shown, or nothing without any.
-pub(super) fn family(out: &mut String, name: &str, family: &Family) {
+pub(super) fn family(out: &mut String, name: &str, family: &Family, constant: &[(String, String)]) {
     if !family.series.values().any(Series::is_shown) {
         return;
     }
     header(out, name, &family.help, family.kind);
     for (labels, series) in family.series.iter().filter(|(_, series)| series.is_shown()) {
+        let labels = Labels { own: labels, constant };
         let mut sample =
-            |suffix: &str, le: Option<&str>, value: &str| line(out, (name, suffix), labels, le, value);
+            |suffix: &str, le: Option<&str>, value: &str| line(out, (name, suffix), &labels, le, value);
         match &series.reading {
             Reading::Counter { cell, settled, readers } if readers.is_empty() && *settled == 0.0 => {
                 sample("", None, &cell.value().to_string());
@@ -73,11 +89,25 @@ pub(super) fn family(out: &mut String, name: &str, family: &Family) {
     }
 }
 
-fn line(out: &mut String, (name, suffix): (&str, &str), labels: &OwnedLabels, le: Option<&str>, value: &str) {
+/// The labels of a series, those of its own first.
+struct Labels<'a> {
+    own: &'a OwnedLabels,
+    constant: &'a [(String, String)],
+}
+
+impl Labels<'_> {
+    fn iter(&self) -> impl Iterator<Item = (&str, &str)> {
+        let own = self.own.iter().map(|(name, value)| (*name, value.as_str()));
+        let is_new = |name: &str| self.own.iter().all(|(own, _)| *own != name);
+        let constant = self.constant.iter().filter(move |(name, _)| is_new(name));
+        own.chain(constant.map(|(name, value)| (name.as_str(), value.as_str())))
+    }
+}
+
+fn line(out: &mut String, (name, suffix): (&str, &str), labels: &Labels<'_>, le: Option<&str>, value: &str) {
     out.push_str(name);
     out.push_str(suffix);
-    let labels = labels.iter().map(|(name, value)| (*name, value.as_str()));
-    write_labels(out, labels.chain(le.map(|bound| ("le", bound))));
+    write_labels(out, labels.iter().chain(le.map(|bound| ("le", bound))));
     out.push(' ');
     out.push_str(value);
     out.push('\n');
@@ -143,7 +173,8 @@ pub(super) fn number(value: f64) -> String {
     text
 }
 
-fn identifier(name: &str) -> String {
+/// A name with what no metric or label name may hold replaced by `_`.
+pub(super) fn identifier(name: &str) -> String {
     let allowed = |character: char| character.is_ascii_alphanumeric() || character == '_';
     let mut identifier: String =
         name.chars().map(|character| if allowed(character) { character } else { '_' }).collect();
