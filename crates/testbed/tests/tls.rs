@@ -149,5 +149,32 @@ async fn a_certificate_that_is_not_there_fails_the_start() {
     let ended = collector.ended();
     assert_eq!(ended.code, Some(1));
     assert!(ended.output.contains("failed to load TLS config"), "{}", ended.output);
-    assert!(ended.output.contains("server.crt"), "it says which file:\n{}", ended.output);
+    for file in ["server.crt", "server.key"] {
+        assert!(ended.output.contains(file), "it says which files:\n{}", ended.output);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn settings_are_refused_with_all_that_is_wrong() {
+    let files = tempfile::tempdir().unwrap();
+    let more = ", min_version: \"1.1\", max_version: \"1.9\", cipher_suites: [TLS_ONE, TLS_TWO]";
+    let config = server(files.path(), more);
+    let config = config.replacen("key_file", "ca_file", 1);
+    let ended = Collector::start_unready(&config).ended();
+    assert_eq!(ended.code, Some(1));
+    for problem in [
+        "invalid TLS min_version: TLS 1.1 is not available",
+        "invalid TLS max_version: unsupported TLS version: \"1.9\"",
+        "invalid TLS cipher suite: \"TLS_ONE\" is not available",
+        "invalid TLS cipher suite: \"TLS_TWO\" is not available",
+    ] {
+        assert_eq!(
+            ended.output.matches(problem).count(),
+            2,
+            "{problem}: once for each server:\n{}",
+            ended.output
+        );
+    }
+    let problem = "TLS configuration must include both certificate and key";
+    assert_eq!(ended.output.matches(problem).count(), 1, "{}", ended.output);
 }

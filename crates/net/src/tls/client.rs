@@ -10,7 +10,7 @@ use rustls::{ClientConfig, DigitallySignedStruct, RootCertStore, SignatureScheme
 use tokio_rustls::TlsConnector;
 
 use super::material::{Material, Reloading, server_roots};
-use super::{ClientSettings, TlsError, alpn, parameters};
+use super::{ClientSettings, TlsError, alpn, both, none_of, parameters};
 use crate::Stream;
 use crate::dial::Proto;
 
@@ -23,17 +23,16 @@ pub struct ClientTls {
 }
 
 impl ClientTls {
-    /// Reads all files once; whatever is wrong is found here. `protocols` are offered by ALPN, most wanted first.
+    /// Reads all files once; all that is wrong is found here. `protocols` are offered by ALPN, most wanted first.
     pub fn new(settings: &ClientSettings, protocols: &[Proto]) -> Result<Self, TlsError> {
-        if let Some(problem) = settings.common.problems().into_iter().next() {
-            return Err(problem);
-        }
         // Authorities are read once: the Collector's `reload_interval` does not concern them.
         let roots = match settings.insecure_skip_verify {
-            true => Arc::new(RootCertStore::empty()),
-            false => Arc::new(server_roots(&settings.common)?),
+            true => Ok(RootCertStore::empty()),
+            false => server_roots(&settings.common),
         };
-        let material = Material::read(&settings.common, "")?;
+        let files = both(roots, Material::read(&settings.common, ""));
+        let ((), (roots, material)) = both(none_of(settings.common.problems()), files)?;
+        let roots = Arc::new(roots);
         let config = build(settings, protocols, &roots, &material)?;
         let interval = settings.common.reload_interval;
         let interval = (!interval.is_zero()).then_some(interval);

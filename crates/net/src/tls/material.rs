@@ -7,7 +7,7 @@ use rustls::RootCertStore;
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 
-use super::{Common, TlsError};
+use super::{Common, TlsError, both};
 
 /// No PEM file of certificates or keys is larger.
 const MAX_FILE: u64 = 8 << 20;
@@ -24,13 +24,15 @@ pub(super) struct Material {
 pub(super) type Pair = (Vec<CertificateDer<'static>>, PrivateKeyDer<'static>);
 
 impl Material {
-    /// Reads what `common` and `client_ca_file` name.
+    /// Reads what `common` and `client_ca_file` name. Reports all that can't be read.
     pub(super) fn read(common: &Common, client_ca_file: &str) -> Result<Self, TlsError> {
-        Ok(Self {
-            cert: file_or_inline("TLS cert", &common.cert_file, &common.cert_pem)?,
-            key: file_or_inline("TLS key", &common.key_file, common.key_pem.expose())?,
-            client_ca: file_or_inline("client CA CertPool File", client_ca_file, "")?,
-        })
+        let pair = both(
+            file_or_inline("TLS cert", &common.cert_file, &common.cert_pem),
+            file_or_inline("TLS key", &common.key_file, common.key_pem.expose()),
+        );
+        let client_ca = file_or_inline("client CA CertPool File", client_ca_file, "");
+        let ((cert, key), client_ca) = both(pair, client_ca)?;
+        Ok(Self { cert, key, client_ca })
     }
 
     /// The own certificate, if there is one.

@@ -152,6 +152,60 @@ pub enum TlsError {
     /// The endpoint's host is no name that a certificate can carry.
     #[error("{0:?} is not a valid server name")]
     ServerName(String),
+    /// More than one of the others, so that nobody has to find them one by one.
+    #[error("{}", joined(.0))]
+    Several(Vec<TlsError>),
+}
+
+impl TlsError {
+    /// The problems that this stands for.
+    fn into_each(self) -> Vec<Self> {
+        match self {
+            Self::Several(problems) => problems,
+            one => vec![one],
+        }
+    }
+}
+
+fn joined(problems: &[TlsError]) -> String {
+    problems.iter().map(ToString::to_string).collect::<Vec<_>>().join("; ")
+}
+
+/// An error if there are problems: the only one as it is.
+fn none_of(mut problems: Vec<TlsError>) -> Result<(), TlsError> {
+    match (problems.pop(), problems.is_empty()) {
+        (None, _) => Ok(()),
+        (Some(only), true) => Err(only),
+        (Some(last), false) => {
+            problems.push(last);
+            Err(TlsError::Several(problems))
+        }
+    }
+}
+
+/// Both values, or the problems of both.
+fn both<A, B>(left: Result<A, TlsError>, right: Result<B, TlsError>) -> Result<(A, B), TlsError> {
+    match (left, right) {
+        (Ok(left), Ok(right)) => Ok((left, right)),
+        (Err(error), Ok(_)) | (Ok(_), Err(error)) => Err(error),
+        (Err(left), Err(right)) => {
+            let mut problems = left.into_each();
+            problems.extend(right.into_each());
+            Err(TlsError::Several(problems))
+        }
+    }
+}
+
+/// All values, or the problems of all.
+fn all<T>(results: impl Iterator<Item = Result<T, TlsError>>) -> Result<Vec<T>, TlsError> {
+    let (mut values, mut problems) = (Vec::new(), Vec::new());
+    for result in results {
+        match result {
+            Ok(value) => values.push(value),
+            Err(error) => problems.extend(error.into_each()),
+        }
+    }
+    none_of(problems).map(|()| values)
 }
 
 impl Common {
@@ -161,9 +215,9 @@ impl Common {
         if !self.ca_file.is_empty() && !self.ca_pem.is_empty() {
             problems.push(TlsError::TwoCas);
         }
-        problems.extend(self.has_pair().err());
-        problems.extend(parameters::versions(self).err());
-        problems.extend(parameters::provider(self).err());
+        let errors =
+            [self.has_pair().err(), parameters::versions(self).err(), parameters::provider(self).err()];
+        problems.extend(errors.into_iter().flatten().flat_map(TlsError::into_each));
         problems
     }
 
@@ -174,8 +228,10 @@ impl Common {
             (true, true) => Ok(false),
             _ => Ok(true),
         };
-        let cert = given(&self.cert_file, &self.cert_pem, "certificate")?;
-        let key = given(&self.key_file, self.key_pem.expose(), "key")?;
+        let (cert, key) = both(
+            given(&self.cert_file, &self.cert_pem, "certificate"),
+            given(&self.key_file, self.key_pem.expose(), "key"),
+        )?;
         if cert == key { Ok(cert) } else { Err(TlsError::HalfPair) }
     }
 

@@ -6,7 +6,7 @@ use rustls::crypto::{CryptoProvider, aws_lc_rs};
 use rustls::version::{TLS12, TLS13};
 use rustls::{NamedGroup, SupportedCipherSuite, SupportedProtocolVersion};
 
-use super::{Common, TlsError};
+use super::{Common, TlsError, all, both};
 
 static BOTH: &[&SupportedProtocolVersion] = &[&TLS13, &TLS12];
 static ONLY_TLS12: &[&SupportedProtocolVersion] = &[&TLS12];
@@ -14,9 +14,11 @@ static ONLY_TLS13: &[&SupportedProtocolVersion] = &[&TLS13];
 
 /// The range of versions, as rustls wants it.
 pub(super) fn versions(common: &Common) -> Result<&'static [&'static SupportedProtocolVersion], TlsError> {
-    let min = version("min_version", &common.min_version, 12)?;
-    let max = version("max_version", &common.max_version, 13)?;
-    match (min, max) {
+    let range = both(
+        version("min_version", &common.min_version, 12),
+        version("max_version", &common.max_version, 13),
+    )?;
+    match range {
         (12, 13) => Ok(BOTH),
         (12, 12) => Ok(ONLY_TLS12),
         (13, 13) => Ok(ONLY_TLS13),
@@ -37,15 +39,15 @@ fn version(key: &'static str, text: &str, default: u8) -> Result<u8, TlsError> {
 /// aws-lc-rs, cut down to the suites and key exchanges that the settings allow.
 pub(super) fn provider(common: &Common) -> Result<Arc<CryptoProvider>, TlsError> {
     let mut provider = aws_lc_rs::default_provider();
-    if !common.cipher_suites.is_empty() {
-        let allowed =
-            common.cipher_suites.iter().map(|name| suite(&provider, name)).collect::<Result<Vec<_>, _>>()?;
-        provider.cipher_suites.retain(|suite| is_tls13(suite) || allowed.contains(suite));
+    let (suites, groups) = both(
+        all(common.cipher_suites.iter().map(|name| suite(&provider, name))),
+        all(common.curve_preferences.iter().map(|name| group(name))),
+    )?;
+    if !suites.is_empty() {
+        provider.cipher_suites.retain(|suite| is_tls13(suite) || suites.contains(suite));
     }
-    if !common.curve_preferences.is_empty() {
-        let allowed =
-            common.curve_preferences.iter().map(|name| group(name)).collect::<Result<Vec<_>, _>>()?;
-        provider.kx_groups.retain(|group| allowed.contains(&group.name()));
+    if !groups.is_empty() {
+        provider.kx_groups.retain(|group| groups.contains(&group.name()));
     }
     Ok(Arc::new(provider))
 }

@@ -9,7 +9,7 @@ use rustls::server::WebPkiClientVerifier;
 use tokio_rustls::TlsAcceptor;
 
 use super::material::{Material, Reloading};
-use super::{ServerSettings, TlsError, alpn, parameters};
+use super::{ServerSettings, TlsError, alpn, both, none_of, parameters};
 use crate::Stream;
 use crate::dial::Proto;
 
@@ -31,10 +31,8 @@ impl ServerTls {
         protocols: &[Proto],
         handshake_timeout: Duration,
     ) -> Result<Self, TlsError> {
-        if let Some(problem) = settings.problems().into_iter().next() {
-            return Err(problem);
-        }
-        let material = Material::read(&settings.common, &settings.client_ca_file)?;
+        let material = Material::read(&settings.common, &settings.client_ca_file);
+        let ((), material) = both(none_of(settings.problems()), material)?;
         let config = build(settings, protocols, &material)?;
         let reload = settings.common.reload_interval;
         let interval = match (reload.is_zero(), settings.client_ca_file_reload) {

@@ -205,6 +205,59 @@ fn settings_that_cannot_work_are_named() {
 }
 
 #[test]
+fn all_that_is_wrong_is_reported_at_once() {
+    let common = Common {
+        cert_file: "/nonexistent/cert.pem".to_owned(),
+        key_file: "/nonexistent/key.pem".to_owned(),
+        min_version: "1.9".to_owned(),
+        max_version: "1.0".to_owned(),
+        cipher_suites: vec!["TLS_ONE".to_owned(), "TLS_TWO".to_owned()],
+        curve_preferences: vec!["P1".to_owned(), "P256".to_owned(), "P2".to_owned()],
+        ..Common::default()
+    };
+    let in_settings =
+        ["min_version", "max_version", "\"TLS_ONE\"", "\"TLS_TWO\"", "curve: \"P1\"", "curve: \"P2\""];
+    let problems: Vec<_> = common.problems().iter().map(ToString::to_string).collect();
+    assert_eq!(problems.len(), in_settings.len(), "{problems:?}");
+    for (problem, part) in problems.iter().zip(in_settings) {
+        assert!(problem.contains(part), "{problem} has no {part}");
+    }
+    let client_ca_file = "/nonexistent/clients.pem".to_owned();
+    let server = ServerSettings { common: common.clone(), client_ca_file, ..ServerSettings::default() };
+    let error = ServerTls::new(&server, &[], Duration::ZERO).err().unwrap();
+    let text = error.to_string();
+    for part in in_settings.iter().chain(&["cert.pem", "key.pem", "clients.pem"]) {
+        assert!(text.contains(part), "{text} has no {part}");
+    }
+    assert_eq!(error.into_each().len(), 9, "{text}");
+    let common = Common { ca_file: "/nonexistent/ca.pem".to_owned(), ..common };
+    let client = ClientSettings { common, ..ClientSettings::default() };
+    assert_eq!(ClientTls::new(&client, &[]).err().unwrap().into_each().len(), 9);
+}
+
+#[test]
+fn both_halves_of_a_pair_may_be_wrong() {
+    let twice = "x".to_owned();
+    let common = Common {
+        ca_file: twice.clone(),
+        ca_pem: twice.clone(),
+        cert_file: twice.clone(),
+        cert_pem: twice.clone(),
+        key_file: twice.clone(),
+        key_pem: Secret::new(twice),
+        ..Common::default()
+    };
+    let problems = common.problems();
+    assert!(
+        matches!(
+            problems.as_slice(),
+            [TlsError::TwoCas, TlsError::TwoForms("certificate"), TlsError::TwoForms("key")]
+        ),
+        "{problems:?}"
+    );
+}
+
+#[test]
 fn insecure_counts_only_without_an_authority() {
     let insecure = ClientSettings { insecure: true, ..ClientSettings::default() };
     assert!(insecure.is_plaintext());
