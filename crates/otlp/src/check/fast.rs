@@ -15,14 +15,18 @@ use crate::wire::{WireType, read_len, read_tag, read_varint};
 
 /// `None` when something is wrong, or is not to be had under this policy.
 pub(super) fn check(signal: Signal, bytes: &[u8], policy: &Policy) -> Option<Checked> {
-    let plans = &*PLANS;
-    let mut walk =
-        Walk { plans, max_depth: policy.limits.max_depth.into(), items: 0, repeated: 0, is_utf8: true };
-    walk.message(plans.root(signal), bytes, 0)?;
+    let mut walk = Walk::new(policy.limits.max_depth.into());
+    walk.message(walk.plans.root(signal), bytes, 0)?;
     if !walk.is_utf8 && policy.invalid_utf8 == InvalidUtf8::Refuse {
         return None;
     }
-    Some(Checked { items: walk.items, is_clean: walk.is_utf8 && walk.repeated == 0 })
+    Some(Checked { items: walk.items, is_clean: walk.is_clean() })
+}
+
+/// Whether a message of a request that was checked can stay as it is.
+pub(super) fn is_clean(message: &'static Message, bytes: &[u8]) -> bool {
+    let mut walk = Walk::new(u32::MAX);
+    walk.message(walk.plans.of(message), bytes, 0).is_some() && walk.is_clean()
 }
 
 /// What to do with a field.
@@ -77,6 +81,8 @@ impl Plan {
 
 struct Plans {
     all: Vec<Plan>,
+    /// What each plan is for.
+    messages: Vec<&'static Message>,
     roots: [u8; 3],
     any_value: u8,
     key_value: u8,
@@ -97,7 +103,7 @@ impl Plans {
         while let Some(message) = messages.get(all.len()).copied() {
             all.push(plan(message, &mut messages));
         }
-        Self { all, roots, any_value, key_value }
+        Self { all, messages, roots, any_value, key_value }
     }
 
     fn root(&self, signal: Signal) -> &Plan {
@@ -107,6 +113,12 @@ impl Plans {
             Signal::Metrics => metrics,
             Signal::Logs => logs,
         })
+    }
+
+    /// Not for the walk over every request: it looks for the message.
+    fn of(&self, message: &'static Message) -> &Plan {
+        let index = self.messages.iter().position(|known| std::ptr::eq(*known, message));
+        index.and_then(|index| self.all.get(index)).unwrap_or(&NOTHING)
     }
 
     #[inline]
@@ -201,7 +213,17 @@ struct Walk<'p> {
     is_utf8: bool,
 }
 
+impl Walk<'static> {
+    fn new(max_depth: u32) -> Self {
+        Self { plans: &PLANS, max_depth, items: 0, repeated: 0, is_utf8: true }
+    }
+}
+
 impl<'p> Walk<'p> {
+    const fn is_clean(&self) -> bool {
+        self.is_utf8 && self.repeated == 0
+    }
+
     fn message(&mut self, plan: &'p Plan, mut bytes: &[u8], depth: u32) -> Option<()> {
         if depth > self.max_depth {
             return None;

@@ -4,14 +4,19 @@
 //! occurrences are merged, field by field, as if their bytes stood one after the other; of a oneof the last member
 //! counts, merged only with directly preceding occurrences of itself. A reader that stops at the first occurrence
 //! sees something else. After rewriting each such field is there once and says what a conforming reader saw;
-//! text is UTF-8; unknown fields and the order of repeated ones are as before.
+//! text is UTF-8; unknown fields and the order of repeated ones are as before. A message that needs none of it is
+//! copied as it came.
 
 use std::borrow::Cow;
 
-use super::{Malformed, Policy, check};
+use super::{Malformed, Policy, check, fast};
 use crate::Signal;
 use crate::schema::{Field as Known, Kind, Label, Message};
 use crate::wire::{Field, Fields, write_len_field, write_nested};
+
+/// So many levels, from `resource_spans` down, are looked at before they are rewritten: a data point's attributes are
+/// the sixth. Values below may nest as deep as a sender likes, and a look at each level of them would cost too much.
+const LEVELS_LOOKED_AT: usize = 6;
 
 /// A request rewritten.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -34,7 +39,7 @@ pub fn normalise(signal: Signal, bytes: &[u8], policy: &Policy) -> Result<Normal
 
 /// As [`normalise`], for checked bytes. Recursion is bounded by the depth that the check allowed.
 pub(super) fn rewrite(signal: Signal, bytes: &[u8]) -> Normalised {
-    let mut rewriter = Rewriter { replaced: 0 };
+    let mut rewriter = Rewriter { replaced: 0, level: 0 };
     let mut out = Vec::with_capacity(bytes.len());
     rewriter.message(&mut out, signal.schema(), &[bytes]);
     Normalised { bytes: out, replaced: rewriter.replaced }
@@ -42,6 +47,8 @@ pub(super) fn rewrite(signal: Signal, bytes: &[u8]) -> Normalised {
 
 struct Rewriter {
     replaced: usize,
+    /// Messages around the one that is being written.
+    level: usize,
 }
 
 /// The occurrences of a field that count: a run of fields, of which the last is where it is written.
@@ -83,8 +90,11 @@ impl Rewriter {
 
     fn field(&mut self, out: &mut Vec<u8>, known: &'static Known, field: &Field<'_>, payloads: &[&[u8]]) {
         match known.kind {
+            Kind::Message(message) if self.can_stay(message, payloads) => out.extend_from_slice(field.raw),
             Kind::Message(message) => {
+                self.level += 1;
                 write_nested(out, known.number, |out| self.message(out, message, payloads));
+                self.level -= 1;
             }
             Kind::String => {
                 let text = String::from_utf8_lossy(field.bytes().unwrap_or_default());
@@ -92,6 +102,13 @@ impl Rewriter {
                 write_len_field(out, known.number, text.as_bytes());
             }
             _ => out.extend_from_slice(field.raw),
+        }
+    }
+
+    fn can_stay(&self, message: &'static Message, payloads: &[&[u8]]) -> bool {
+        match payloads {
+            [only] => self.level < LEVELS_LOOKED_AT && fast::is_clean(message, only),
+            _ => false,
         }
     }
 }

@@ -60,6 +60,31 @@ proptest! {
     }
 
     #[test]
+    fn only_the_text_that_was_wrong_changes(seed: u64, size in 1..4_usize, which: prop::sample::Index) {
+        for signal in Signal::ALL {
+            let bytes = request(signal, &mut Rng(seed), size, Odd::default());
+            let marks: Vec<usize> = (0..bytes.len())
+                .filter(|at| ["http.route", "user.email"].iter().any(|word| bytes[*at..].starts_with(word.as_bytes())))
+                .collect();
+            if marks.is_empty() {
+                continue;
+            }
+            let at = marks[which.index(marks.len())];
+            let with = |text: &[u8; 3]| {
+                let mut bytes = bytes.clone();
+                bytes[at..at + 3].copy_from_slice(text);
+                bytes
+            };
+            // What prost decodes when the text is right, and there each wrong byte becomes U+FFFD.
+            let marked = format!("{:?}", decode(signal, &with(b"~^~")).unwrap());
+            let expected = marked.replacen("~^~", "\u{fffd}\u{fffd}\u{fffd}", 1);
+            let admitted = admit(signal, with(b"\xff\xff\xff").into(), &Policy::default()).unwrap();
+            prop_assert_eq!(admitted.replaced, 1);
+            prop_assert_eq!(format!("{:?}", decode(signal, &admitted.bytes).unwrap()), expected);
+        }
+    }
+
+    #[test]
     fn clean_bytes_are_handed_back(seed: u64) {
         let bytes = Bytes::from(request(Signal::Traces, &mut Rng(seed), 3, Odd::default()));
         let admitted = admit(Signal::Traces, bytes.clone(), &Policy::default()).unwrap();
@@ -301,6 +326,50 @@ fn invalid_text_is_replaced_or_refused() {
         refused.to_string(),
         "resource_spans[0].scope_spans[0].spans[0].name: text that is not UTF-8 (at byte 6)"
     );
+}
+
+#[test]
+fn messages_beside_the_one_that_is_rewritten_are_copied_as_they_came() {
+    // Its length takes three bytes where one would do.
+    let neighbour = [&[0x12, 0x86, 0x80, 0x00, 0x2a, 0x04][..], b"name"].concat();
+    let bytes = |name: &[u8]| {
+        let mut out = Vec::new();
+        write_nested(&mut out, 1, |out| {
+            write_nested(out, 2, |out| {
+                out.extend(&neighbour);
+                write_nested(out, 2, |out| write_len_field(out, 5, name));
+                out.extend(&neighbour);
+            });
+        });
+        out
+    };
+    let normalised = normalise(Signal::Traces, &bytes(b"\xff"), &Policy::default()).unwrap();
+    assert_eq!((normalised.bytes, normalised.replaced), (bytes("\u{fffd}".as_bytes()), 1));
+}
+
+#[test]
+fn text_is_repaired_however_deep_it_is() {
+    for depth in 0..30 {
+        let bytes = span(|out| {
+            write_nested(out, 9, |out| {
+                write_len_field(out, 1, b"key");
+                write_nested(out, 2, |out| nested_text(out, depth, b"\xff"));
+            });
+        });
+        let admitted = admit(Signal::Traces, bytes.into(), &Policy::default()).unwrap();
+        assert_eq!(admitted.replaced, 1, "{depth}");
+        assert!(check(Signal::Traces, &admitted.bytes, &REFUSE).unwrap().is_clean, "{depth}");
+    }
+}
+
+/// A value that is a string in that many arrays.
+fn nested_text(out: &mut Vec<u8>, depth: usize, text: &[u8]) {
+    match depth.checked_sub(1) {
+        None => write_len_field(out, 1, text),
+        Some(above) => {
+            write_nested(out, 5, |out| write_nested(out, 1, |out| nested_text(out, above, text)));
+        }
+    }
 }
 
 #[test]
