@@ -133,7 +133,7 @@ pub struct Service {
 pub struct Limits {
     /// Resident memory that the process stays under, in MiB; 0 means half of what it may use.
     pub max_memory_mib: u64,
-    /// Most telemetry held at once, in MiB; 0 means what `max_memory_mib` leaves.
+    /// Most telemetry and connections' buffers held at once, in MiB; 0 means what `max_memory_mib` leaves.
     pub max_held_mib: u64,
     /// With more than this waiting in sending queues, in MiB, clients are answered up to 50 ms later.
     pub ease_above_mib: u64,
@@ -254,7 +254,8 @@ impl Section for Limits {
         let doc = "Resident memory that the process stays under, in MiB; 0 is half of what it may use. Beyond it \
             clients are told to come back.";
         fields.field("max_memory_mib", doc, |c| &mut c.max_memory_mib).at_most(1 << 24);
-        let doc = "Most telemetry held at once, in MiB; 0 is nine tenths of max_memory_mib less 48 MiB.";
+        let doc = "Most telemetry and connections' buffers held at once, in MiB; 0 is four fifths of max_memory_mib \
+            less 40 MiB.";
         fields.field("max_held_mib", doc, |c| &mut c.max_held_mib).at_most(1 << 24);
         let doc = "With more than this waiting in sending queues, in MiB, clients are answered up to 50 ms later, \
             so that they send no faster than data leaves.";

@@ -11,11 +11,16 @@ use bytes::Bytes;
 
 use crate::part::Part;
 
-/// How many bytes the whole process may hold in telemetry that is accepted and not yet passed on.
+/// How many bytes the whole process may hold in telemetry that is accepted and not yet passed on, and in the buffers
+/// of the connections that it comes through.
+///
+/// Buffers take room from telemetry, not the other way round: an eighth of the limit is theirs even when telemetry
+/// fills all of it, so that a client can be told to come back; and they never take more than half.
 #[derive(Debug)]
 pub struct Budget {
     limit: AtomicUsize,
     held: AtomicUsize,
+    buffers: AtomicUsize,
     queued: AtomicUsize,
     ease: AtomicUsize,
 }
@@ -47,7 +52,7 @@ impl Budget {
     pub fn new(limit: usize) -> Arc<Self> {
         let zero = AtomicUsize::default;
         let (limit, ease) = (AtomicUsize::new(limit), AtomicUsize::new(usize::MAX));
-        Arc::new(Self { limit, held: zero(), queued: zero(), ease })
+        Arc::new(Self { limit, held: zero(), buffers: zero(), queued: zero(), ease })
     }
 
     /// A budget that never refuses; it still counts.
@@ -66,6 +71,12 @@ impl Budget {
     #[must_use]
     pub fn limit(&self) -> usize {
         self.limit.load(Ordering::Relaxed)
+    }
+
+    /// Bytes in the buffers of connections.
+    #[must_use]
+    pub fn buffers(&self) -> usize {
+        self.buffers.load(Ordering::Relaxed)
     }
 
     /// Bytes in sending queues that nobody has begun to send: zero as long as destinations keep up.
@@ -114,13 +125,39 @@ impl Budget {
     /// # Errors
     /// As there.
     pub fn take(&self, bytes: usize) -> Result<(), BudgetExhausted> {
-        let held = self.held.fetch_add(bytes, Ordering::Relaxed);
+        let held = self.held.fetch_add(bytes, Ordering::Relaxed).saturating_add(self.buffers());
         let limit = self.limit();
         if held.saturating_add(bytes) > limit {
             self.held.fetch_sub(bytes, Ordering::Relaxed);
             return Err(BudgetExhausted { wanted: bytes, held, limit });
         }
         Ok(())
+    }
+
+    /// Sets `bytes` aside for the buffers of a connection.
+    ///
+    /// # Errors
+    /// [`BudgetExhausted`] if buffers have their share.
+    pub fn take_buffer(&self, bytes: usize) -> Result<(), BudgetExhausted> {
+        let buffers = self.buffers.fetch_add(bytes, Ordering::Relaxed);
+        let (limit, held) = (self.limit(), self.held());
+        let share = (limit / 2).min(limit.saturating_sub(held)).max(limit / 8);
+        if buffers.saturating_add(bytes) > share {
+            self.buffers.fetch_sub(bytes, Ordering::Relaxed);
+            return Err(BudgetExhausted { wanted: bytes, held: held.saturating_add(buffers), limit });
+        }
+        Ok(())
+    }
+
+    /// Gives back what [`take_buffer`](Self::take_buffer) took.
+    pub fn give_back_buffer(&self, bytes: usize) {
+        self.buffers.fetch_sub(bytes, Ordering::Relaxed);
+    }
+
+    /// Whether buffers take so little that those of a new connection may be large.
+    #[must_use]
+    pub fn is_roomy(&self) -> bool {
+        self.buffers() < self.limit() / 16
     }
 
     /// Gives back what [`take`](Self::take) took.
@@ -236,6 +273,24 @@ mod tests {
         assert_eq!(budget.held(), 105);
         drop((first, forced));
         assert_eq!(budget.held(), 0);
+    }
+
+    #[test]
+    fn buffers_have_a_share_of_their_own() {
+        let budget = Budget::new(160);
+        assert!(budget.is_roomy());
+        budget.take_buffer(80).unwrap();
+        assert!(budget.take_buffer(1).is_err(), "no more than half");
+        assert!(!budget.is_roomy());
+        let telemetry = budget.reserve(80).unwrap();
+        assert_eq!(budget.reserve(1).unwrap_err(), BudgetExhausted { wanted: 1, held: 160, limit: 160 });
+        budget.give_back_buffer(80);
+        let rest = budget.reserve(80).unwrap();
+        budget.take_buffer(20).unwrap();
+        assert!(budget.take_buffer(1).is_err(), "an eighth is there in any case, and no more");
+        budget.give_back_buffer(20);
+        drop((telemetry, rest));
+        assert_eq!((budget.held(), budget.buffers()), (0, 0));
     }
 
     #[test]

@@ -5,7 +5,7 @@
 
 use std::future::Future;
 use std::pin::{Pin, pin};
-use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Context, Poll};
 use std::time::Duration;
@@ -14,6 +14,7 @@ use futures::StreamExt as _;
 use futures::stream::FuturesUnordered;
 use tokio::time::Instant;
 
+use crate::frames::Frames;
 use crate::shutdown::{Phase, Signal};
 
 /// How long a connection that was asked to close, and has nothing in flight, may take over it.
@@ -48,6 +49,8 @@ pub enum Reason {
     Handshake,
     /// A request's head did not arrive in time.
     Header,
+    /// A frame did not become whole in time.
+    Frame,
 }
 
 /// Time limits of one connection; zero is none.
@@ -59,6 +62,8 @@ pub(crate) struct Limits {
     pub(crate) opening_bytes: u64,
     /// From the first byte of an HTTP/1 head to its last.
     pub(crate) header: Duration,
+    /// From an HTTP/2 frame's first byte to its last, and from a call's first header to the end of its headers.
+    pub(crate) frame: Duration,
     /// Without a request in flight.
     pub(crate) idle: Duration,
     /// Since it was accepted.
@@ -75,6 +80,10 @@ pub(crate) struct Activity {
     bytes_read: AtomicU64,
     /// Bytes read when the latest request had been read whole, on connections where bytes mean requests (HTTP/1).
     http1_bytes: AtomicU64,
+    /// Frames that came whole, on connections in HTTP/2.
+    frames: AtomicU64,
+    /// Whether a frame, or a call's headers, have begun and not ended.
+    is_partial: AtomicBool,
 }
 
 impl Activity {
@@ -85,9 +94,11 @@ impl Activity {
         InFlight { activity: Arc::clone(self), is_http1 }
     }
 
-    /// Counts bytes that came.
-    pub(crate) fn read(&self, count: usize) {
+    /// Counts bytes that came, and says where in its frames the client is with them.
+    pub(crate) fn read(&self, count: usize, frames: &Frames) {
         self.bytes_read.fetch_add(count as u64, Ordering::Relaxed);
+        self.frames.store(frames.whole(), Ordering::Relaxed);
+        self.is_partial.store(frames.is_partial(), Ordering::Relaxed);
     }
 }
 
@@ -232,6 +243,8 @@ struct Watch {
     idle_since: Option<Instant>,
     /// Since when a part of an HTTP/1 head is there.
     head_since: Option<Instant>,
+    /// Since when a part of a frame is there, and how many had come before it.
+    frame_since: Option<(Instant, u64)>,
     /// Set once the connection was asked to close.
     closing: Option<Closing>,
 }
@@ -254,7 +267,16 @@ impl Watch {
     fn new(activity: Arc<Activity>, limits: Limits) -> Self {
         let accepted = Instant::now();
         let idle_since = Some(accepted);
-        Self { activity, limits, accepted, requests: 0, idle_since, head_since: None, closing: None }
+        Self {
+            activity,
+            limits,
+            accepted,
+            requests: 0,
+            idle_since,
+            head_since: None,
+            frame_since: None,
+            closing: None,
+        }
     }
 
     fn close(&mut self, reason: Reason, grace: Option<Duration>) {
@@ -264,9 +286,9 @@ impl Watch {
 
     /// Looks at what has happened, and whether it is time for something.
     fn verdict(&mut self) -> Verdict {
-        self.observe();
-        let deadline = self.deadline();
         let now = Instant::now();
+        self.observe(now);
+        let deadline = self.deadline();
         if now < deadline {
             return Verdict::Wait;
         }
@@ -276,6 +298,7 @@ impl Watch {
             Some(_) => Verdict::Wait,
             None if is_due(self.opening_deadline()) => Verdict::Cut(Reason::Handshake),
             None if is_due(self.head_deadline()) => Verdict::Cut(Reason::Header),
+            None if is_due(self.frame_deadline()) => Verdict::Cut(Reason::Frame),
             None if is_due(self.idle_deadline()) => Verdict::Close(Reason::Idle, CLOSE_GRACE),
             None if is_due(self.age_deadline()) => {
                 let grace = self.limits.age_grace;
@@ -285,14 +308,14 @@ impl Watch {
         }
     }
 
-    fn observe(&mut self) {
+    fn observe(&mut self, now: Instant) {
         let requests = self.activity.requests.load(Ordering::Relaxed);
         let is_idle = self.activity.in_flight.load(Ordering::Relaxed) == 0;
         let is_same = requests == self.requests;
         self.requests = requests;
         self.idle_since = match (is_idle, self.idle_since) {
             (true, Some(since)) if is_same => Some(since),
-            (true, _) => Some(Instant::now()),
+            (true, _) => Some(now),
             (false, _) => None,
         };
         let finished_at = self.activity.http1_bytes.load(Ordering::Relaxed);
@@ -301,9 +324,16 @@ impl Watch {
             && self.activity.bytes_read.load(Ordering::Relaxed) > finished_at
             && !self.limits.header.is_zero();
         self.head_since = match (has_head, self.head_since) {
-            (true, None) => Some(Instant::now()),
+            (true, None) => Some(now),
             (true, since) => since,
             (false, _) => None,
+        };
+        let frames = self.activity.frames.load(Ordering::Relaxed);
+        let is_partial = !self.limits.frame.is_zero() && self.activity.is_partial.load(Ordering::Relaxed);
+        self.frame_since = match self.frame_since {
+            _ if !is_partial => None,
+            Some((since, before)) if before == frames => Some((since, before)),
+            _ => Some((now, frames)),
         };
     }
 
@@ -312,10 +342,14 @@ impl Watch {
         let next = match self.closing {
             Some(closing) => self.closing_deadline(closing),
             None => {
-                [self.opening_deadline(), self.head_deadline(), self.idle_deadline(), self.age_deadline()]
-                    .into_iter()
-                    .flatten()
-                    .min()
+                let deadlines = [
+                    self.opening_deadline(),
+                    self.head_deadline(),
+                    self.frame_deadline(),
+                    self.idle_deadline(),
+                    self.age_deadline(),
+                ];
+                deadlines.into_iter().flatten().min()
             }
         };
         next.unwrap_or(self.accepted + FAR)
@@ -337,6 +371,10 @@ impl Watch {
 
     fn head_deadline(&self) -> Option<Instant> {
         after(self.head_since?, self.limits.header)
+    }
+
+    fn frame_deadline(&self) -> Option<Instant> {
+        after(self.frame_since?.0, self.limits.frame)
     }
 
     fn idle_deadline(&self) -> Option<Instant> {

@@ -25,10 +25,12 @@ pub mod shutdown;
 pub mod status;
 pub mod tls;
 
+mod allowance;
 mod body;
 #[cfg(test)]
 mod config_tests;
 mod drive;
+mod frames;
 mod metered;
 #[cfg(test)]
 mod serve;

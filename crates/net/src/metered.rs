@@ -1,30 +1,43 @@
-//! The stream under a server's connection: counted, and not waited for without end.
+//! The stream under a server's connection: counted, its buffers paid for, and not waited for without end.
 
 use std::future::Future as _;
 use std::io::{self, IoSlice};
 use std::pin::Pin;
 use std::sync::Arc;
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::time::Sleep;
 
 use crate::Stream;
+use crate::allowance::{Allowance, READ_BUFFER};
 use crate::drive::Activity;
+use crate::frames::Frames;
+use crate::reserve::Reserve;
 
-/// A stream that counts what it reads, and that fails when the peer takes nothing for too long.
+/// A stream that counts what it reads, that reads as far as there is memory for the buffer it reads into, and that
+/// fails when the peer takes nothing for too long.
 pub(crate) struct Metered {
     stream: Stream,
     activity: Arc<Activity>,
+    frames: Frames,
+    /// For the read buffer, beyond what every connection has.
+    allowance: Allowance,
     /// Zero is no limit.
     write_timeout: Duration,
     stalled: Option<Pin<Box<Sleep>>>,
 }
 
 impl Metered {
-    pub(crate) fn new(stream: Stream, activity: Arc<Activity>, write_timeout: Duration) -> Self {
-        Self { stream, activity, write_timeout, stalled: None }
+    pub(crate) fn new(
+        stream: Stream,
+        activity: Arc<Activity>,
+        memory: Arc<dyn Reserve>,
+        write_timeout: Duration,
+    ) -> Self {
+        let (frames, allowance) = (Frames::new(), Allowance::new(memory));
+        Self { stream, activity, frames, allowance, write_timeout, stalled: None }
     }
 
     /// Passes a write's result on, unless it has been waited for too long.
@@ -51,10 +64,15 @@ impl AsyncRead for Metered {
         cx: &mut Context<'_>,
         buf: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
+        let this = &mut *self;
+        // The buffer holds what came of a frame, and room for its rest.
+        let buffer = this.frames.pending() + buf.remaining();
+        ready!(this.allowance.poll_cover(cx, buffer.saturating_sub(READ_BUFFER)));
         let before = buf.filled().len();
-        let result = Pin::new(&mut self.stream).poll_read(cx, buf);
-        let count = buf.filled().len().saturating_sub(before);
-        self.activity.read(count);
+        let result = Pin::new(&mut this.stream).poll_read(cx, buf);
+        let read = buf.filled().get(before..).unwrap_or_default();
+        this.frames.follow(read);
+        this.activity.read(read.len(), &this.frames);
         result
     }
 }

@@ -11,6 +11,23 @@ pub trait Reserve: Send + Sync {
 
     /// Gives `bytes` back; called once for everything taken.
     fn release(&self, bytes: usize);
+
+    /// Takes `bytes` for the buffers of a connection, or says that it has to wait. Must not block. By default they
+    /// are not counted.
+    fn take_buffer(&self, bytes: usize) -> Result<(), Refusal> {
+        let _ = bytes;
+        Ok(())
+    }
+
+    /// Gives back what was taken for buffers.
+    fn release_buffer(&self, bytes: usize) {
+        let _ = bytes;
+    }
+
+    /// Whether a new connection may have large buffers: while few have any.
+    fn is_roomy(&self) -> bool {
+        true
+    }
 }
 
 /// No memory for this request now. The client is told to come back: gRPC `Unavailable`, HTTP 503.
@@ -103,15 +120,22 @@ pub(crate) mod tests {
         pub(crate) limit: usize,
         pub(crate) used: AtomicUsize,
         pub(crate) peak: AtomicUsize,
+        buffers: AtomicUsize,
     }
 
     impl Budget {
         pub(crate) fn new(limit: usize) -> Arc<Self> {
-            Arc::new(Self { limit, used: AtomicUsize::new(0), peak: AtomicUsize::new(0) })
+            let zero = AtomicUsize::default;
+            Arc::new(Self { limit, used: zero(), peak: zero(), buffers: zero() })
         }
 
         pub(crate) fn used(&self) -> usize {
             self.used.load(Ordering::SeqCst)
+        }
+
+        /// Bytes taken for the buffers of connections, which have a limit of their own.
+        pub(crate) fn buffers(&self) -> usize {
+            self.buffers.load(Ordering::SeqCst)
         }
     }
 
@@ -128,6 +152,19 @@ pub(crate) mod tests {
 
         fn release(&self, bytes: usize) {
             self.used.fetch_sub(bytes, Ordering::SeqCst);
+        }
+
+        fn take_buffer(&self, bytes: usize) -> Result<(), Refusal> {
+            let used = self.buffers.fetch_add(bytes, Ordering::SeqCst) + bytes;
+            if used > self.limit {
+                self.buffers.fetch_sub(bytes, Ordering::SeqCst);
+                return Err(Refusal::new("no memory for connections"));
+            }
+            Ok(())
+        }
+
+        fn release_buffer(&self, bytes: usize) {
+            self.buffers.fetch_sub(bytes, Ordering::SeqCst);
         }
     }
 

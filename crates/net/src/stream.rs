@@ -1,13 +1,20 @@
 //! One type for every connection, so that servers and clients are compiled once.
 
+use std::future::poll_fn;
 use std::io::{self, IoSlice};
 use std::net::SocketAddr;
 use std::pin::Pin;
+use std::sync::Arc;
 use std::task::{Context, Poll};
+use std::time::Duration;
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::{TcpStream, UnixStream};
 use tokio::sync::OwnedSemaphorePermit;
+use tokio::time::Instant;
+
+use crate::allowance::{self, Allowance};
+use crate::reserve::Reserve;
 
 /// Who is at the other end.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -33,6 +40,8 @@ pub struct Stream {
     io: Io,
     /// A place among the listener's connections; free again when the stream is dropped.
     _permit: Option<OwnedSemaphorePermit>,
+    /// Memory for the connection's buffers; free again when the stream is dropped.
+    allowance: Option<Allowance>,
 }
 
 #[derive(Debug)]
@@ -45,19 +54,19 @@ enum Io {
 
 impl Stream {
     pub(crate) fn tcp(stream: TcpStream, permit: Option<OwnedSemaphorePermit>) -> Self {
-        Self { io: Io::Tcp(stream), _permit: permit }
+        Self { io: Io::Tcp(stream), _permit: permit, allowance: None }
     }
 
     pub(crate) fn unix(stream: UnixStream, permit: Option<OwnedSemaphorePermit>) -> Self {
-        Self { io: Io::Unix(stream), _permit: permit }
+        Self { io: Io::Unix(stream), _permit: permit, allowance: None }
     }
 
     pub(crate) fn server_tls(stream: tokio_rustls::server::TlsStream<Stream>) -> Self {
-        Self { io: Io::ServerTls(Box::new(stream)), _permit: None }
+        Self { io: Io::ServerTls(Box::new(stream)), _permit: None, allowance: None }
     }
 
     pub(crate) fn client_tls(stream: tokio_rustls::client::TlsStream<Stream>) -> Self {
-        Self { io: Io::ClientTls(Box::new(stream)), _permit: None }
+        Self { io: Io::ClientTls(Box::new(stream)), _permit: None, allowance: None }
     }
 
     /// Moves a plain connection to the runtime that this is called in, so that its wake-ups need not cross threads. One
@@ -68,7 +77,40 @@ impl Stream {
             Io::Unix(stream) => Io::Unix(UnixStream::from_std(stream.into_std()?)?),
             io @ (Io::ServerTls(_) | Io::ClientTls(_)) => io,
         };
-        Ok(Self { io, _permit: self._permit })
+        Ok(Self { io, _permit: self._permit, allowance: self.allowance })
+    }
+
+    /// Waits until `memory` has room for one connection more, though one that says nothing. To be called before the
+    /// next connection is accepted, so that those who have to wait do it in the kernel.
+    pub async fn admitted(mut self, memory: Arc<dyn Reserve>) -> Self {
+        let mut allowance = Allowance::new(memory);
+        poll_fn(|cx| allowance.poll_cover(cx, allowance::SILENT)).await;
+        self.allowance = Some(allowance);
+        self
+    }
+
+    /// Waits until the client of an [`admitted`](Self::admitted) connection begins to speak and there is room for the
+    /// buffers of a connection, plain or under TLS. To be called before a TLS handshake.
+    ///
+    /// Fails when it takes longer than `limit` (zero is none): with [`io::ErrorKind::TimedOut`] if the client was
+    /// silent, with [`io::ErrorKind::OutOfMemory`] if there was no room.
+    pub async fn wait_for_room(mut self, is_tls: bool, limit: Duration) -> io::Result<Self> {
+        let until = (!limit.is_zero()).then(|| Instant::now() + limit);
+        let readable = async {
+            match &self.io {
+                Io::Tcp(stream) => stream.readable().await,
+                Io::Unix(stream) => stream.readable().await,
+                Io::ServerTls(_) | Io::ClientTls(_) => Ok(()),
+            }
+        };
+        within(until, readable).await.unwrap_or_else(|| Err(io::ErrorKind::TimedOut.into()))?;
+        let bytes = if is_tls { allowance::BASE + allowance::TLS } else { allowance::BASE };
+        if let Some(allowance) = &mut self.allowance {
+            let no_room =
+                || io::Error::new(io::ErrorKind::OutOfMemory, "no memory for the connection's buffers");
+            within(until, poll_fn(|cx| allowance.poll_cover(cx, bytes))).await.ok_or_else(no_room)?;
+        }
+        Ok(self)
     }
 
     /// The protocol agreed on in the TLS handshake (`h2`, `http/1.1`), if any.
@@ -93,6 +135,14 @@ impl Stream {
     /// Whether the bytes are under TLS.
     pub fn is_tls(&self) -> bool {
         matches!(self.io, Io::ServerTls(_) | Io::ClientTls(_))
+    }
+}
+
+/// The outcome of `future`, or none if it has none at `until`.
+async fn within<T>(until: Option<Instant>, future: impl Future<Output = T>) -> Option<T> {
+    match until {
+        None => Some(future.await),
+        Some(until) => tokio::time::timeout_at(until, future).await.ok(),
     }
 }
 

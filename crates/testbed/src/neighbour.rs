@@ -30,8 +30,13 @@ impl Scene {
 
     /// The same with further settings of the receiver.
     pub async fn with_receiver(receiver: &str) -> Self {
-        let config = config::graph(receiver, "file: {path: DIR/out.json}", "[batch]", "[file]", "");
-        let collector = Collector::start(&config);
+        Self::with_config(&config::graph(receiver, "file: {path: DIR/out.json}", "[batch]", "[file]", ""))
+            .await
+    }
+
+    /// The same with another configuration of that shape.
+    pub async fn with_config(config: &str) -> Self {
+        let collector = Collector::start(config);
         let stop = Arc::new(AtomicBool::new(false));
         let sent = tokio::spawn(neighbour(Client::connect(collector.grpc()).await, Arc::clone(&stop)));
         Self { collector, stop, sent }
@@ -63,7 +68,7 @@ async fn neighbour(client: Client, stop: Arc<AtomicBool>) -> BTreeSet<u64> {
         sent.extend(next..next + 10);
         next += 10;
         // It is there to be disturbed, not to be the load.
-        tokio::time::sleep(std::time::Duration::from_millis(1)).await;
+        tokio::time::sleep(std::time::Duration::from_millis(5)).await;
     }
     sent
 }

@@ -12,7 +12,7 @@ use prost::Message as _;
 use testbed::grpc::{Client, TRACES, frame};
 use testbed::http::{self, PROTOBUF};
 use testbed::neighbour::Scene;
-use testbed::skip;
+use testbed::{config, skip};
 use testkit::generate::traces;
 use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt as _, ReadBuf};
 use tokio::net::TcpStream;
@@ -172,20 +172,31 @@ async fn other_protocols() {
 
 const IDLE: usize = 10_000;
 
+/// The preface of HTTP/2 and empty settings: a connection that is open and asks for nothing.
+const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\x00\x00\x00\x04\x00\x00\x00\x00\x00";
+
+/// Whether this process may hold so many connections; says so if not.
+fn can_open(connections: usize) -> bool {
+    let needed = connections as u64 + 500;
+    let (soft, hard) = getrlimit(Resource::RLIMIT_NOFILE).unwrap();
+    let is_enough =
+        hard >= needed && (soft >= needed || setrlimit(Resource::RLIMIT_NOFILE, hard, hard).is_ok());
+    if !is_enough {
+        skip(&format!("{connections} connections need {needed} open files, {hard} are allowed"));
+    }
+    is_enough
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn ten_thousand_idle_connections() {
-    let needed = IDLE as u64 + 500;
-    let (soft, hard) = getrlimit(Resource::RLIMIT_NOFILE).unwrap();
-    if hard < needed || (soft < needed && setrlimit(Resource::RLIMIT_NOFILE, hard, hard).is_err()) {
-        return skip(&format!("{IDLE} connections need {needed} open files, {hard} are allowed"));
+    if !can_open(IDLE) {
+        return;
     }
     let scene = Scene::start().await;
     let addresses = [scene.collector.grpc(), scene.collector.http()];
-    // The preface of HTTP/2 and empty settings: a connection that is open and asks for nothing.
-    let preface = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\x00\x00\x00\x04\x00\x00\x00\x00\x00";
     let open = |number: usize| {
         let mut stream = Socket::connect(addresses[number % 2]).unwrap();
-        stream.write_all(preface).unwrap();
+        stream.write_all(PREFACE).unwrap();
         stream
     };
     let mut idle: Vec<Socket> = (0..IDLE).map(open).collect();
@@ -201,4 +212,65 @@ async fn ten_thousand_idle_connections() {
     );
     scene.finish(1..21).await;
     drop(idle);
+}
+
+/// What is begun and never ended, by many clients at once: the bound is that of `max_memory_mib`, and it ends.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn unfinished_frames_and_heads_stay_within_the_bound() {
+    const CLIENTS: usize = 600;
+    const BOUND: usize = 64 << 20;
+    if !can_open(CLIENTS) {
+        return;
+    }
+    let limits = "  otlp: {protocols: {grpc: {endpoint: \"127.0.0.1:0\", body_timeout: 1s, handshake_timeout: 2s}, \
+        http: {endpoint: \"localhost:0\", body_timeout: 1s, handshake_timeout: 2s}}}";
+    let config = config::graph(
+        "{}",
+        "file: {path: DIR/out.json}",
+        "[batch]",
+        "[file]",
+        "limits: {max_memory_mib: 64}",
+    );
+    let usual = config.lines().find(|line| line.starts_with("  otlp:")).unwrap();
+    let scene = Scene::with_config(&config.replace(usual, limits)).await;
+
+    // An unknown frame and headers without end, both whole but for some bytes; a head of HTTP/1.
+    let unknown = [PREFACE, b"\x00\x40\x00\xfa\x00\x00\x00\x00\x00", &[b'x'; 16_000]].concat();
+    let headers = [PREFACE, b"\x00\x20\x00\x01\x00\x00\x00\x00\x01", &[0; 8_192]].concat();
+    let head = [b"POST /v1/traces HTTP/1.1\r\nA: ", &[b'x'; 60_000][..]].concat();
+    for says in [unknown, headers, head] {
+        let open = |number: usize| {
+            let address =
+                if number.is_multiple_of(2) { scene.collector.grpc() } else { scene.collector.http() };
+            let mut stream = Socket::connect(address).unwrap();
+            stream.set_nonblocking(true).unwrap();
+            // As much as goes; the server does not take it from everyone at once.
+            stream.write_all(&says).ok();
+            stream
+        };
+        let mut clients: Vec<Socket> = (0..CLIENTS).map(open).collect();
+        let is_over = |stream: &mut Socket| {
+            let mut buffer = [0; 4096];
+            loop {
+                match stream.read(&mut buffer) {
+                    Ok(0) => return true,
+                    Ok(_) => {}
+                    Err(error) => return error.kind() != std::io::ErrorKind::WouldBlock,
+                }
+            }
+        };
+        // Sixty seconds are enough for all of them to have their turn and be thrown out.
+        for _ in 0..600 {
+            clients.retain_mut(|stream| !is_over(stream));
+            if clients.is_empty() {
+                break;
+            }
+            tokio::time::sleep(std::time::Duration::from_millis(100)).await;
+        }
+        assert!(clients.is_empty(), "{} of {CLIENTS} are still served", clients.len());
+    }
+    let peak = scene.collector.memory().unwrap_or_default();
+    println!("peak: {} MiB", peak >> 20);
+    assert!(peak < BOUND, "the process took {} MiB", peak >> 20);
+    scene.finish([]).await;
 }

@@ -280,6 +280,41 @@ fn a_body_that_stands_still_is_given_up() {
 }
 
 #[test]
+fn a_frame_that_does_not_become_whole_is_cut_off_and_paid_for() {
+    const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\x00\x00\x00\x04\x00\x00\x00\x00\x00";
+    // Half an unknown frame, half of a call's headers, headers whose end does not come.
+    let unfinished = [
+        [b"\x00\xff\xff\xfa\x00\x00\x00\x00\x00", &[0; 40_000][..]].concat(),
+        [b"\x00\x20\x00\x01\x04\x00\x00\x00\x01", &[0; 100][..]].concat(),
+        b"\x00\x00\x00\x01\x00\x00\x00\x00\x01".to_vec(),
+    ];
+    run(async {
+        let settings = Settings { body_timeout: Duration::from_millis(300), ..Settings::default() };
+        let server = serve(settings, Arc::default());
+        for says in unfinished {
+            let mut stream = TcpStream::connect(server.address).await.unwrap();
+            stream.write_all(&[PREFACE, &says].concat()).await.unwrap();
+            let asked = std::time::Instant::now();
+            let mut most = 0;
+            // The settings and their acknowledgement, and then the end.
+            while stream.read(&mut [0; 100]).await.is_ok_and(|count| count > 0) {
+                most = most.max(server.memory.buffers());
+            }
+            assert!(asked.elapsed() >= Duration::from_millis(300));
+            assert!(says.len() < 40_000 || most >= 40_000, "{most} bytes are counted");
+        }
+        let mut sender = connect(&server).await;
+        let (_, answer, _) = exchange(&mut sender, call(GRPC), &[framed(0, b"alive")]).await;
+        assert_eq!(answer, "alive");
+        drop(sender);
+        server.trigger.drain();
+        let memory = Arc::clone(&server.memory);
+        server.ended().await;
+        assert_eq!(memory.buffers(), 0);
+    });
+}
+
+#[test]
 fn headers_and_paths_reach_the_service() {
     struct Looking;
     impl server::Service for Looking {

@@ -235,4 +235,19 @@ impl net::reserve::Reserve for Memory {
     fn release(&self, bytes: usize) {
         self.0.give_back(bytes);
     }
+
+    fn take_buffer(&self, bytes: usize) -> Result<(), net::reserve::Refusal> {
+        self.0.take_buffer(bytes).map_err(|_: BudgetExhausted| net::reserve::Refusal {
+            message: "no memory for a connection's buffers".into(),
+            retry_after: None,
+        })
+    }
+
+    fn release_buffer(&self, bytes: usize) {
+        self.0.give_back_buffer(bytes);
+    }
+
+    fn is_roomy(&self) -> bool {
+        self.0.is_roomy()
+    }
 }

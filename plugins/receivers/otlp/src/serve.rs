@@ -22,9 +22,18 @@ use crate::intake::Memory;
 pub(crate) struct Server {
     bound: Bound,
     listen: ListenSettings,
-    tls: Option<Arc<ServerTls>>,
+    opening: Opening,
+    memory: Arc<dyn Reserve>,
     connect: Connect,
     cx: RunCx,
+}
+
+/// How a connection comes from its acceptance to its first request.
+#[derive(Clone)]
+struct Opening {
+    tls: Option<Arc<ServerTls>>,
+    /// For the client to begin; zero is no limit.
+    timeout: Duration,
 }
 
 /// Serves one connection.
@@ -44,7 +53,8 @@ pub(crate) fn grpc(
         Box::pin(async move { note_end(peer, &serving.await) })
     });
     let tls = tls(config.tls.get(), &[Proto::Http2], config.handshake_timeout)?;
-    bind(&config.listen, tls, connect, cx, "Starting GRPC server")
+    let opening = Opening { tls, timeout: config.handshake_timeout };
+    bind(&config.listen, opening, connect, cx, "Starting GRPC server")
 }
 
 /// A server of OTLP over HTTP.
@@ -61,7 +71,8 @@ pub(crate) fn http(
         Box::pin(async move { note_end(peer, &serving.await) })
     });
     let tls = tls(config.tls.get(), &[Proto::Http2, Proto::Http1], config.handshake_timeout)?;
-    bind(&config.listen, tls, connect, cx, "Starting HTTP server")
+    let opening = Opening { tls, timeout: config.handshake_timeout };
+    bind(&config.listen, opening, connect, cx, "Starting HTTP server")
 }
 
 /// Serves until drained: accepts no more, lets every request in flight be answered, ends every connection.
@@ -89,16 +100,20 @@ impl Server {
         let listener = self.bound.listen(&self.listen)?;
         loop {
             let (stream, peer) = listener.accept().await;
-            let (connect, mut signal, tls) = (Arc::clone(&self.connect), trigger.signal(), self.tls.clone());
+            let stream = stream.admitted(Arc::clone(&self.memory)).await;
+            let (connect, mut signal) = (Arc::clone(&self.connect), trigger.signal());
+            let opening = self.opening.clone();
             self.cx.workers.spawn(&self.cx.name, async move {
                 let opened = tokio::select! {
                     biased;
-                    opened = open(stream, tls) => opened,
+                    opened = opening.open(stream) => opened,
                     // Has asked for nothing yet: nobody waits for the end of its handshake.
                     _ = signal.reached(Phase::Drain) => return,
                 };
                 match opened {
-                    Ok(stream) => connect(stream, peer, signal).await,
+                    Ok(Some(stream)) => connect(stream, peer, signal).await,
+                    // Opened for later, or to see whether somebody listens.
+                    Ok(None) => tracing::debug!(%peer, "connection stayed silent"),
                     Err(error) => tracing::warn!(%peer, %error, "connection failed to open"),
                 }
             });
@@ -106,12 +121,20 @@ impl Server {
     }
 }
 
-/// Brings a connection to the runtime that serves it, and shakes hands.
-async fn open(stream: Stream, tls: Option<Arc<ServerTls>>) -> io::Result<Stream> {
-    let stream = stream.into_current_runtime()?;
-    match tls {
-        None => Ok(stream),
-        Some(tls) => tls.accept(stream).await,
+impl Opening {
+    /// Brings a connection to the runtime that serves it, waits for its first bytes and for room, and shakes hands.
+    /// None if nothing came.
+    async fn open(self, stream: Stream) -> io::Result<Option<Stream>> {
+        let stream = stream.into_current_runtime()?;
+        let stream = match stream.wait_for_room(self.tls.is_some(), self.timeout).await {
+            Err(error) if error.kind() == io::ErrorKind::TimedOut => return Ok(None),
+            stream => stream?,
+        };
+        match self.tls {
+            None => Ok(Some(stream)),
+            // A handshake's state is large, and a connection may never come to it.
+            Some(tls) => Box::pin(tls.accept(stream)).await.map(Some),
+        }
     }
 }
 
@@ -128,7 +151,7 @@ fn tls(
 /// Binds the socket, or takes the one that the process has bound already.
 fn bind(
     settings: &ListenSettings,
-    tls: Option<Arc<ServerTls>>,
+    opening: Opening,
     connect: Connect,
     cx: &RunCx,
     message: &'static str,
@@ -142,7 +165,8 @@ fn bind(
     let endpoint =
         bound.local_addr().map_or_else(|| settings.endpoint.clone(), |address| address.to_string());
     tracing::info!(otelcol.component.id = %cx.node.id, otelcol.component.kind = "receiver", endpoint, "{message}");
-    Ok(Server { bound, listen: settings.clone(), tls, connect, cx: cx.clone() })
+    let memory: Arc<dyn Reserve> = Arc::new(Memory(Arc::clone(&cx.budget)));
+    Ok(Server { bound, listen: settings.clone(), opening, memory, connect, cx: cx.clone() })
 }
 
 fn note_end(peer: Peer, end: &net::grpc::server::End) {

@@ -91,7 +91,7 @@ pub struct Settings {
     pub keepalive: Keepalive,
     /// For the client to begin speaking HTTP/2. Ours.
     pub handshake_timeout: Duration,
-    /// In each such interval a body has to bring 1 KiB, or its end. Ours.
+    /// In each such interval a body has to bring 1 KiB, or its end; and each HTTP/2 frame its end. Ours.
     pub body_timeout: Duration,
     /// For a client to take what is sent to it. Ours.
     pub write_timeout: Duration,
@@ -153,12 +153,19 @@ pub fn serve_connection<S: Service>(
     let limits = Limits {
         handshake: settings.handshake_timeout,
         opening_bytes: OPENING_BYTES,
+        frame: settings.body_timeout,
         idle: settings.keepalive.max_connection_idle,
         age: settings.keepalive.max_connection_age,
         age_grace: settings.keepalive.max_connection_age_grace,
         ..Limits::default()
     };
-    let io = TokioIo::new(Metered::new(stream, Arc::clone(&activity), settings.write_timeout));
+    let io = TokioIo::new(Metered::new(
+        stream,
+        Arc::clone(&activity),
+        Arc::clone(&memory),
+        settings.write_timeout,
+    ));
+    let is_roomy = memory.is_roomy();
     let calls = Calls {
         service,
         memory,
@@ -173,15 +180,17 @@ pub fn serve_connection<S: Service>(
         let calls = Arc::clone(&calls);
         async move { Ok::<_, Infallible>(calls.answer(request, in_flight).await) }
     });
-    let connection = builder(settings, executor.clone()).serve_connection(io, answer);
+    let connection = builder(settings, is_roomy, executor.clone()).serve_connection(io, answer);
     drive::drive(connection, executor, activity, limits, shutdown)
 }
 
-fn builder(settings: &Settings, executor: Executor) -> http2::Builder<Executor> {
+fn builder(settings: &Settings, is_roomy: bool, executor: Executor) -> http2::Builder<Executor> {
     let or = |value: Duration, default: u64| match value.is_zero() {
         true => Duration::from_secs(default),
         false => value,
     };
+    // A connection's read buffer stays as large as the largest frame: many connections get HTTP/2's smallest.
+    let max_frame_size = if is_roomy { settings.max_frame_size } else { 0 };
     let mut builder = http2::Builder::new(executor);
     builder
         .timer(TokioTimer::new())
@@ -193,7 +202,7 @@ fn builder(settings: &Settings, executor: Executor) -> http2::Builder<Executor> 
         .initial_stream_window_size(settings.stream_window)
         .initial_connection_window_size(settings.connection_window)
         // HTTP/2 allows no other values.
-        .max_frame_size(settings.max_frame_size.clamp(1 << 14, (1 << 24) - 1))
+        .max_frame_size(max_frame_size.clamp(1 << 14, (1 << 24) - 1))
         .max_header_list_size(settings.max_header_size)
         .keep_alive_interval(or(settings.keepalive.time, 7_200))
         .keep_alive_timeout(or(settings.keepalive.timeout, 20));

@@ -44,6 +44,9 @@ const MAX_BUFFER: usize = 64 << 10;
 /// Largest HTTP/2 frame, as in the gRPC server and for the same reason.
 const MAX_FRAME: u32 = 64 << 10;
 
+/// The same once many connections are open: the smallest that HTTP/2 has.
+const MIN_FRAME: u32 = 16 << 10;
+
 /// A whole answer.
 pub type Response = http::Response<Bytes>;
 
@@ -140,10 +143,17 @@ pub fn serve_connection<S: Service>(
         handshake: opening,
         opening_bytes: u64::MAX,
         header,
+        frame: settings.body_timeout,
         idle: settings.idle_timeout,
         ..Limits::default()
     };
-    let io = TokioIo::new(Metered::new(stream, Arc::clone(&activity), settings.write_timeout));
+    let io = TokioIo::new(Metered::new(
+        stream,
+        Arc::clone(&activity),
+        Arc::clone(&memory),
+        settings.write_timeout,
+    ));
+    let is_roomy = memory.is_roomy();
     let calls = Calls {
         service,
         memory,
@@ -158,11 +168,11 @@ pub fn serve_connection<S: Service>(
         let calls = Arc::clone(&calls);
         async move { Ok::<_, Infallible>(calls.answer(request, in_flight).await) }
     });
-    let connection = builder(settings, executor.clone()).serve_connection(io, answer).into_owned();
+    let connection = builder(settings, is_roomy, executor.clone()).serve_connection(io, answer).into_owned();
     drive::drive(connection, executor, activity, limits, shutdown)
 }
 
-fn builder(settings: &Settings, executor: Executor) -> auto::Builder<Executor> {
+fn builder(settings: &Settings, is_roomy: bool, executor: Executor) -> auto::Builder<Executor> {
     let mut builder = auto::Builder::new(executor);
     builder
         .http1()
@@ -176,7 +186,7 @@ fn builder(settings: &Settings, executor: Executor) -> auto::Builder<Executor> {
         .http2()
         .timer(TokioTimer::new())
         .max_concurrent_streams(settings.max_concurrent_streams)
-        .max_frame_size(MAX_FRAME)
+        .max_frame_size(if is_roomy { MAX_FRAME } else { MIN_FRAME })
         .max_header_list_size(u32::try_from(MAX_BUFFER).unwrap_or(u32::MAX));
     builder
 }
