@@ -18,9 +18,15 @@ pub(super) struct Parents<'a> {
     pub(super) data: u32,
 }
 
-/// Declares what every message that is shown can do.
+/// Declares the messages that are shown: the view of each as it came, what it is part of, and its fields of text.
 macro_rules! targets {
-    ($($(#[$doc:meta])+ $name:ident;)+) => {$(
+    ($(
+        $(#[$doc:meta])+
+        $name:ident $(before: $view:ident)? $(, in: [$($parent:ident: $parent_view:ident),+])? {$(
+            $(#[$set_doc:meta])+
+            $set_text:ident = $number:literal;
+        )*}
+    )+) => {$(
         $(#[$doc])+
         pub struct $name<'a> {
             message: MessageEdit<'a>,
@@ -35,33 +41,90 @@ macro_rules! targets {
                 self.message.pending
             }
 
+            $(
+                /// As it came.
+                #[must_use]
+                pub fn before(&self) -> $view<'a> {
+                    $view::new(self.message.bytes())
+                }
+            )?
+
+            $($(
+                #[doc = concat!("The ", stringify!($parent), " it belongs to, as that came.")]
+                #[must_use]
+                pub fn $parent(&self) -> $parent_view<'a> {
+                    self.message.parents.$parent
+                }
+            )+)?
+
             /// Its attributes, to be read and changed.
             pub fn attributes(&mut self) -> AttributesEdit<'_, 'a> {
                 self.message.attributes()
             }
+
+            $(
+                $(#[$set_doc])+
+                pub fn $set_text(&mut self, text: &str) {
+                    self.message.set($number, |out| write_len_field(out, $number, text.as_bytes()));
+                }
+            )*
         }
     )+};
 }
 
 targets! {
     /// A resource.
-    ResourceEdit;
+    ResourceEdit before: Resource {}
+
     /// A scope.
-    ScopeEdit;
+    ScopeEdit before: Scope, in: [resource: Resource] {
+        /// Sets the name.
+        set_name = 1;
+        /// Sets the version.
+        set_version = 2;
+    }
+
     /// A span.
-    SpanEdit;
+    SpanEdit before: Span, in: [resource: Resource, scope: Scope] {
+        /// Sets the W3C `tracestate`.
+        set_trace_state = 3;
+        /// Sets the name.
+        set_name = 5;
+    }
+
     /// An event of a span.
-    EventEdit;
+    EventEdit before: Event {
+        /// Sets the name.
+        set_name = 2;
+    }
+
     /// A link of a span.
-    LinkEdit;
+    LinkEdit before: Link {
+        /// Sets the W3C `tracestate`.
+        set_trace_state = 3;
+    }
+
     /// A metric. Its attributes are its metadata.
-    MetricEdit;
+    MetricEdit before: Metric, in: [resource: Resource, scope: Scope] {
+        /// Sets the name.
+        set_name = 1;
+        /// Sets the description.
+        set_description = 2;
+        /// Sets the unit.
+        set_unit = 3;
+    }
+
     /// A data point of any kind.
-    PointEdit;
+    PointEdit, in: [resource: Resource, scope: Scope, metric: Metric] {}
+
     /// An exemplar of a data point. Its attributes are those that the point does not have.
-    ExemplarEdit;
+    ExemplarEdit before: Exemplar {}
+
     /// A log record.
-    LogEdit;
+    LogEdit before: LogRecord, in: [resource: Resource, scope: Scope] {
+        /// Sets the severity as the source has it.
+        set_severity_text = 3;
+    }
 }
 
 /// A data point as it came.
@@ -77,67 +140,7 @@ pub enum Point<'a> {
     Summary(SummaryPoint<'a>),
 }
 
-impl<'a> ResourceEdit<'a> {
-    /// As it came.
-    #[must_use]
-    pub fn before(&self) -> Resource<'a> {
-        Resource::new(self.message.bytes())
-    }
-}
-
-impl<'a> ScopeEdit<'a> {
-    /// As it came.
-    #[must_use]
-    pub fn before(&self) -> Scope<'a> {
-        Scope::new(self.message.bytes())
-    }
-
-    /// The resource it comes from, as that came.
-    #[must_use]
-    pub fn resource(&self) -> Resource<'a> {
-        self.message.parents.resource
-    }
-
-    /// Sets the name.
-    pub fn set_name(&mut self, text: &str) {
-        self.message.set(1, |out| write_len_field(out, 1, text.as_bytes()));
-    }
-
-    /// Sets the version.
-    pub fn set_version(&mut self, text: &str) {
-        self.message.set(2, |out| write_len_field(out, 2, text.as_bytes()));
-    }
-}
-
 impl<'a> SpanEdit<'a> {
-    /// As it came.
-    #[must_use]
-    pub fn before(&self) -> Span<'a> {
-        Span::new(self.message.bytes())
-    }
-
-    /// The resource it comes from, as that came.
-    #[must_use]
-    pub fn resource(&self) -> Resource<'a> {
-        self.message.parents.resource
-    }
-
-    /// The scope that made it, as that came.
-    #[must_use]
-    pub fn scope(&self) -> Scope<'a> {
-        self.message.parents.scope
-    }
-
-    /// Sets the W3C `tracestate`.
-    pub fn set_trace_state(&mut self, text: &str) {
-        self.message.set(3, |out| write_len_field(out, 3, text.as_bytes()));
-    }
-
-    /// Sets the name.
-    pub fn set_name(&mut self, text: &str) {
-        self.message.set(5, |out| write_len_field(out, 5, text.as_bytes()));
-    }
-
     /// Sets the kind, a number of `SpanKind`.
     pub fn set_kind(&mut self, number: i32) {
         // Enums are sign extended on the wire.
@@ -167,67 +170,6 @@ impl<'a> SpanEdit<'a> {
     }
 }
 
-impl<'a> EventEdit<'a> {
-    /// As it came.
-    #[must_use]
-    pub fn before(&self) -> Event<'a> {
-        Event::new(self.message.bytes())
-    }
-
-    /// Sets the name.
-    pub fn set_name(&mut self, text: &str) {
-        self.message.set(2, |out| write_len_field(out, 2, text.as_bytes()));
-    }
-}
-
-impl<'a> LinkEdit<'a> {
-    /// As it came.
-    #[must_use]
-    pub fn before(&self) -> Link<'a> {
-        Link::new(self.message.bytes())
-    }
-
-    /// Sets the W3C `tracestate`.
-    pub fn set_trace_state(&mut self, text: &str) {
-        self.message.set(3, |out| write_len_field(out, 3, text.as_bytes()));
-    }
-}
-
-impl<'a> MetricEdit<'a> {
-    /// As it came.
-    #[must_use]
-    pub fn before(&self) -> Metric<'a> {
-        Metric::new(self.message.bytes())
-    }
-
-    /// The resource it comes from, as that came.
-    #[must_use]
-    pub fn resource(&self) -> Resource<'a> {
-        self.message.parents.resource
-    }
-
-    /// The scope that made it, as that came.
-    #[must_use]
-    pub fn scope(&self) -> Scope<'a> {
-        self.message.parents.scope
-    }
-
-    /// Sets the name.
-    pub fn set_name(&mut self, text: &str) {
-        self.message.set(1, |out| write_len_field(out, 1, text.as_bytes()));
-    }
-
-    /// Sets the description.
-    pub fn set_description(&mut self, text: &str) {
-        self.message.set(2, |out| write_len_field(out, 2, text.as_bytes()));
-    }
-
-    /// Sets the unit.
-    pub fn set_unit(&mut self, text: &str) {
-        self.message.set(3, |out| write_len_field(out, 3, text.as_bytes()));
-    }
-}
-
 impl<'a> PointEdit<'a> {
     /// As it came.
     #[must_use]
@@ -240,62 +182,13 @@ impl<'a> PointEdit<'a> {
             _ => Point::Number(View::new(bytes)),
         }
     }
-
-    /// The resource it comes from, as that came.
-    #[must_use]
-    pub fn resource(&self) -> Resource<'a> {
-        self.message.parents.resource
-    }
-
-    /// The scope that made it, as that came.
-    #[must_use]
-    pub fn scope(&self) -> Scope<'a> {
-        self.message.parents.scope
-    }
-
-    /// The metric it is a point of, as that came.
-    #[must_use]
-    pub fn metric(&self) -> Metric<'a> {
-        self.message.parents.metric
-    }
-}
-
-impl<'a> ExemplarEdit<'a> {
-    /// As it came.
-    #[must_use]
-    pub fn before(&self) -> Exemplar<'a> {
-        Exemplar::new(self.message.bytes())
-    }
 }
 
 impl<'a> LogEdit<'a> {
-    /// As it came.
-    #[must_use]
-    pub fn before(&self) -> LogRecord<'a> {
-        LogRecord::new(self.message.bytes())
-    }
-
-    /// The resource it comes from, as that came.
-    #[must_use]
-    pub fn resource(&self) -> Resource<'a> {
-        self.message.parents.resource
-    }
-
-    /// The scope that made it, as that came.
-    #[must_use]
-    pub fn scope(&self) -> Scope<'a> {
-        self.message.parents.scope
-    }
-
     /// Sets the severity, a number of `SeverityNumber`.
     pub fn set_severity_number(&mut self, number: i32) {
         // Enums are sign extended on the wire.
         self.message.set(2, |out| write_varint_field(out, 2, i64::from(number) as u64));
-    }
-
-    /// Sets the severity as the source has it.
-    pub fn set_severity_text(&mut self, text: &str) {
-        self.message.set(3, |out| write_len_field(out, 3, text.as_bytes()));
     }
 
     /// Sets when it happened, in nanoseconds since 1970.

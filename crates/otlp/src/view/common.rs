@@ -1,18 +1,51 @@
 //! What all signals share: attributes and their values, resource, scope.
 
-use super::{Repeated, View, bytes_of, find, message, text, uint32, varint, views};
+use super::{Repeated, View, bytes_of, find, int32, nested, repeated, text, uint32, views};
 use crate::Text;
 use crate::wire::{Fields, Value};
 
 views! {
     /// Where telemetry comes from.
-    Resource;
+    Resource {
+        /// Attributes.
+        attributes: Attributes<'a> = repeated(1);
+        /// How many attributes the sender dropped.
+        dropped_attributes_count: u32 = uint32(2);
+        /// Entities the resource is made of.
+        entity_refs: Repeated<'a, EntityRef<'a>> = repeated(3);
+    }
+
     /// The library that made the telemetry (`InstrumentationScope`).
-    Scope;
+    Scope {
+        /// Name.
+        name: Text<'a> = text(1);
+        /// Version.
+        version: Text<'a> = text(2);
+        /// Attributes.
+        attributes: Attributes<'a> = repeated(3);
+        /// How many attributes the sender dropped.
+        dropped_attributes_count: u32 = uint32(4);
+    }
+
     /// One attribute.
-    KeyValue;
+    KeyValue {
+        /// Value; [`AnyValue::Empty`] when there is none.
+        value: AnyValue<'a> = nested(2);
+        /// Index of the key in the string table of profiles; 0, and without meaning, in every signal we have.
+        key_strindex: i32 = int32(3);
+    }
+
     /// Which attributes of a resource identify and describe an entity.
-    EntityRef;
+    EntityRef {
+        /// Schema of the entity.
+        schema_url: Text<'a> = text(1);
+        /// `service`, `host`.
+        kind: Text<'a> = text(2);
+        /// Keys of the attributes that identify the entity.
+        id_keys: Repeated<'a, Text<'a>> = repeated(3);
+        /// Keys of the attributes that describe the entity.
+        description_keys: Repeated<'a, Text<'a>> = repeated(4);
+    }
 }
 
 /// Attributes, in order. Keys should be unique; nothing makes them so.
@@ -28,81 +61,9 @@ impl<'a> Attributes<'a> {
     }
 }
 
-impl<'a> Resource<'a> {
-    /// Attributes.
-    #[must_use]
-    pub fn attributes(&self) -> Attributes<'a> {
-        Repeated::new(self.0, 1)
-    }
-
-    /// How many attributes the sender dropped.
-    #[must_use]
-    pub fn dropped_attributes_count(&self) -> u32 {
-        uint32(self.0, 2)
-    }
-
-    /// Entities the resource is made of.
-    #[must_use]
-    pub fn entity_refs(&self) -> Repeated<'a, EntityRef<'a>> {
-        Repeated::new(self.0, 3)
-    }
-}
-
-impl<'a> EntityRef<'a> {
-    /// Schema of the entity.
-    #[must_use]
-    pub fn schema_url(&self) -> Text<'a> {
-        text(self.0, 1)
-    }
-
-    /// `service`, `host`.
-    #[must_use]
-    pub fn kind(&self) -> Text<'a> {
-        text(self.0, 2)
-    }
-
-    /// Keys of the attributes that identify the entity.
-    #[must_use]
-    pub fn id_keys(&self) -> Repeated<'a, Text<'a>> {
-        Repeated::new(self.0, 3)
-    }
-
-    /// Keys of the attributes that describe the entity.
-    #[must_use]
-    pub fn description_keys(&self) -> Repeated<'a, Text<'a>> {
-        Repeated::new(self.0, 4)
-    }
-}
-
 impl<'a> View<'a> for Text<'a> {
     fn new(bytes: &'a [u8]) -> Self {
         Text::new(bytes)
-    }
-}
-
-impl<'a> Scope<'a> {
-    /// Name.
-    #[must_use]
-    pub fn name(&self) -> Text<'a> {
-        text(self.0, 1)
-    }
-
-    /// Version.
-    #[must_use]
-    pub fn version(&self) -> Text<'a> {
-        text(self.0, 2)
-    }
-
-    /// Attributes.
-    #[must_use]
-    pub fn attributes(&self) -> Attributes<'a> {
-        Repeated::new(self.0, 3)
-    }
-
-    /// How many attributes the sender dropped.
-    #[must_use]
-    pub fn dropped_attributes_count(&self) -> u32 {
-        uint32(self.0, 4)
     }
 }
 
@@ -120,22 +81,10 @@ impl<'a> KeyValue<'a> {
         text(self.0, 1)
     }
 
-    /// Value; [`AnyValue::Empty`] when there is none.
-    #[must_use]
-    pub fn value(&self) -> AnyValue<'a> {
-        message(self.0, 2).unwrap_or_default()
-    }
-
     /// The value's bytes, without tag and length: what a copy of it needs.
     #[must_use]
     pub fn value_bytes(&self) -> &'a [u8] {
         find(self.0, 2).map_or(&[], |field| bytes_of(&field))
-    }
-
-    /// Index of the key in the string table of profiles; 0, and without meaning, in every signal we have.
-    #[must_use]
-    pub fn key_strindex(&self) -> i32 {
-        varint(self.0, 3) as i32
     }
 }
 

@@ -2,167 +2,86 @@
 
 use super::{
     Attributes, ExponentialHistogramPoint, HistogramPoint, NumberPoint, Repeated, Resource, Scope,
-    SummaryPoint, View, int32, message, text, varint, views,
+    SummaryPoint, View, boolean, int32, nested, repeated, text, views,
 };
 use crate::Text;
 use crate::wire::Fields;
 
 views! {
     /// A request of metrics.
-    Metrics;
+    Metrics {
+        /// By resource.
+        resource_metrics: Repeated<'a, ResourceMetrics<'a>> = repeated(1);
+    }
+
     /// The metrics of one resource.
-    ResourceMetrics;
+    ResourceMetrics {
+        /// Where the metrics come from.
+        resource: Resource<'a> = nested(1);
+        /// By scope.
+        scope_metrics: Repeated<'a, ScopeMetrics<'a>> = repeated(2);
+        /// Schema of what is in here.
+        schema_url: Text<'a> = text(3);
+    }
+
     /// The metrics of one scope.
-    ScopeMetrics;
+    ScopeMetrics {
+        /// What made the metrics.
+        scope: Scope<'a> = nested(1);
+        /// The metrics.
+        metrics: Repeated<'a, Metric<'a>> = repeated(2);
+        /// Schema of what is in here.
+        schema_url: Text<'a> = text(3);
+    }
+
     /// A metric: a name and data points.
-    Metric;
+    Metric {
+        /// Name.
+        name: Text<'a> = text(1);
+        /// What it measures.
+        description: Text<'a> = text(2);
+        /// Unit, as UCUM has it.
+        unit: Text<'a> = text(3);
+        /// Attributes of the metric itself.
+        metadata: Attributes<'a> = repeated(12);
+    }
+
     /// Values as sampled.
-    Gauge;
+    Gauge {
+        /// Data points.
+        data_points: Repeated<'a, NumberPoint<'a>> = repeated(1);
+    }
+
     /// Values that add up.
-    Sum;
+    Sum {
+        /// Data points.
+        data_points: Repeated<'a, NumberPoint<'a>> = repeated(1);
+        /// `AggregationTemporality`: 0 unspecified, 1 delta, 2 cumulative.
+        aggregation_temporality: i32 = int32(2);
+        /// Whether it only grows.
+        is_monotonic: bool = boolean(3);
+    }
+
     /// Distributions over explicit buckets.
-    Histogram;
+    Histogram {
+        /// Data points.
+        data_points: Repeated<'a, HistogramPoint<'a>> = repeated(1);
+        /// `AggregationTemporality`: 0 unspecified, 1 delta, 2 cumulative.
+        aggregation_temporality: i32 = int32(2);
+    }
+
     /// Distributions over buckets of exponential width.
-    ExponentialHistogram;
+    ExponentialHistogram {
+        /// Data points.
+        data_points: Repeated<'a, ExponentialHistogramPoint<'a>> = repeated(1);
+        /// `AggregationTemporality`: 0 unspecified, 1 delta, 2 cumulative.
+        aggregation_temporality: i32 = int32(2);
+    }
+
     /// Distributions as quantiles.
-    Summary;
-}
-
-impl<'a> Metrics<'a> {
-    /// By resource.
-    #[must_use]
-    pub fn resource_metrics(&self) -> Repeated<'a, ResourceMetrics<'a>> {
-        Repeated::new(self.0, 1)
-    }
-}
-
-impl<'a> ResourceMetrics<'a> {
-    /// Where the metrics come from.
-    #[must_use]
-    pub fn resource(&self) -> Resource<'a> {
-        message(self.0, 1).unwrap_or_default()
-    }
-
-    /// By scope.
-    #[must_use]
-    pub fn scope_metrics(&self) -> Repeated<'a, ScopeMetrics<'a>> {
-        Repeated::new(self.0, 2)
-    }
-
-    /// Schema of what is in here.
-    #[must_use]
-    pub fn schema_url(&self) -> Text<'a> {
-        text(self.0, 3)
-    }
-}
-
-impl<'a> ScopeMetrics<'a> {
-    /// What made the metrics.
-    #[must_use]
-    pub fn scope(&self) -> Scope<'a> {
-        message(self.0, 1).unwrap_or_default()
-    }
-
-    /// The metrics.
-    #[must_use]
-    pub fn metrics(&self) -> Repeated<'a, Metric<'a>> {
-        Repeated::new(self.0, 2)
-    }
-
-    /// Schema of what is in here.
-    #[must_use]
-    pub fn schema_url(&self) -> Text<'a> {
-        text(self.0, 3)
-    }
-}
-
-impl<'a> Metric<'a> {
-    /// Name.
-    #[must_use]
-    pub fn name(&self) -> Text<'a> {
-        text(self.0, 1)
-    }
-
-    /// What it measures.
-    #[must_use]
-    pub fn description(&self) -> Text<'a> {
-        text(self.0, 2)
-    }
-
-    /// Unit, as UCUM has it.
-    #[must_use]
-    pub fn unit(&self) -> Text<'a> {
-        text(self.0, 3)
-    }
-
-    /// Attributes of the metric itself.
-    #[must_use]
-    pub fn metadata(&self) -> Attributes<'a> {
-        Repeated::new(self.0, 12)
-    }
-}
-
-impl<'a> Gauge<'a> {
-    /// Data points.
-    #[must_use]
-    pub fn data_points(&self) -> Repeated<'a, NumberPoint<'a>> {
-        Repeated::new(self.0, 1)
-    }
-}
-
-impl<'a> Sum<'a> {
-    /// Data points.
-    #[must_use]
-    pub fn data_points(&self) -> Repeated<'a, NumberPoint<'a>> {
-        Repeated::new(self.0, 1)
-    }
-
-    /// `AggregationTemporality`: 0 unspecified, 1 delta, 2 cumulative.
-    #[must_use]
-    pub fn aggregation_temporality(&self) -> i32 {
-        int32(self.0, 2)
-    }
-
-    /// Whether it only grows.
-    #[must_use]
-    pub fn is_monotonic(&self) -> bool {
-        varint(self.0, 3) != 0
-    }
-}
-
-impl<'a> Histogram<'a> {
-    /// Data points.
-    #[must_use]
-    pub fn data_points(&self) -> Repeated<'a, HistogramPoint<'a>> {
-        Repeated::new(self.0, 1)
-    }
-
-    /// `AggregationTemporality`: 0 unspecified, 1 delta, 2 cumulative.
-    #[must_use]
-    pub fn aggregation_temporality(&self) -> i32 {
-        int32(self.0, 2)
-    }
-}
-
-impl<'a> ExponentialHistogram<'a> {
-    /// Data points.
-    #[must_use]
-    pub fn data_points(&self) -> Repeated<'a, ExponentialHistogramPoint<'a>> {
-        Repeated::new(self.0, 1)
-    }
-
-    /// `AggregationTemporality`: 0 unspecified, 1 delta, 2 cumulative.
-    #[must_use]
-    pub fn aggregation_temporality(&self) -> i32 {
-        int32(self.0, 2)
-    }
-}
-
-impl<'a> Summary<'a> {
-    /// Data points.
-    #[must_use]
-    pub fn data_points(&self) -> Repeated<'a, SummaryPoint<'a>> {
-        Repeated::new(self.0, 1)
+    Summary {
+        /// Data points.
+        data_points: Repeated<'a, SummaryPoint<'a>> = repeated(1);
     }
 }
 

@@ -13,7 +13,7 @@ mod trace;
 use std::marker::PhantomData;
 
 use crate::Text;
-use crate::wire::{Field, Fields, FrameError, Value, read_fixed64, read_varint};
+use crate::wire::{Field, Fields, FrameError, Value, read_fixed64, read_varint, unzigzag32};
 
 pub use common::{AnyValue, Attributes, EntityRef, KeyValue, Resource, Scope, Values};
 pub use log::{LogRecord, Logs, ResourceLogs, ScopeLogs};
@@ -32,9 +32,16 @@ pub trait View<'a> {
     fn new(bytes: &'a [u8]) -> Self;
 }
 
-/// Declares views over one message each: the struct and how to get in and out of it.
+/// Declares views over one message each: the struct, how to get in and out of it, and its fields. A field is read by
+/// the function of this module that is named behind it, with the field's number.
 macro_rules! views {
-    ($($(#[$doc:meta])+ $name:ident;)+) => {$(
+    ($(
+        $(#[$doc:meta])+
+        $name:ident {$(
+            $(#[$field_doc:meta])+
+            $field:ident: $type:ty = $read:ident($($number:literal),+);
+        )*}
+    )+) => {$(
         $(#[$doc])+
         #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
         pub struct $name<'a>(&'a [u8]);
@@ -51,6 +58,14 @@ macro_rules! views {
             pub const fn as_bytes(&self) -> &'a [u8] {
                 self.0
             }
+
+            $(
+                $(#[$field_doc])+
+                #[must_use]
+                pub fn $field(&self) -> $type {
+                    $read(self.0, $($number),+)
+                }
+            )*
         }
 
         impl<'a> $crate::view::View<'a> for $name<'a> {
@@ -137,6 +152,15 @@ fn message<'a, V: View<'a>>(bytes: &'a [u8], number: u32) -> Option<V> {
     find(bytes, number).map(|field| V::new(bytes_of(&field)))
 }
 
+/// A message that is empty when absent.
+fn nested<'a, V: View<'a> + Default>(bytes: &'a [u8], number: u32) -> V {
+    message(bytes, number).unwrap_or_default()
+}
+
+fn repeated<'a, V: View<'a>>(message: &'a [u8], number: u32) -> Repeated<'a, V> {
+    Repeated::new(message, number)
+}
+
 fn text(message: &[u8], number: u32) -> Text<'_> {
     Text::new(find(message, number).map_or(&[], |field| bytes_of(&field)))
 }
@@ -146,6 +170,15 @@ fn varint(message: &[u8], number: u32) -> u64 {
         Value::Varint(value) => value,
         _ => 0,
     })
+}
+
+fn boolean(message: &[u8], number: u32) -> bool {
+    varint(message, number) != 0
+}
+
+/// `sint32`: small numbers of both signs are short.
+fn sint32(message: &[u8], number: u32) -> i32 {
+    unzigzag32(varint(message, number))
 }
 
 /// `uint32`: protobuf readers drop the upper half.

@@ -3,249 +3,109 @@
 use std::ops::Range;
 
 use super::{
-    Attributes, Repeated, Resource, Scope, View, fixed32, fixed64, id, int32, message, text, uint32, views,
+    Attributes, Repeated, Resource, Scope, View, fixed32, fixed64, id, int32, nested, repeated, text, uint32,
+    views,
 };
 use crate::Text;
 use crate::wire::Fields;
 
 views! {
     /// A request of spans.
-    Traces;
+    Traces {
+        /// By resource.
+        resource_spans: Repeated<'a, ResourceSpans<'a>> = repeated(1);
+    }
+
     /// The spans of one resource.
-    ResourceSpans;
+    ResourceSpans {
+        /// Where the spans come from.
+        resource: Resource<'a> = nested(1);
+        /// By scope.
+        scope_spans: Repeated<'a, ScopeSpans<'a>> = repeated(2);
+        /// Schema of what is in here.
+        schema_url: Text<'a> = text(3);
+    }
+
     /// The spans of one scope.
-    ScopeSpans;
+    ScopeSpans {
+        /// What made the spans.
+        scope: Scope<'a> = nested(1);
+        /// The spans.
+        spans: Repeated<'a, Span<'a>> = repeated(2);
+        /// Schema of what is in here.
+        schema_url: Text<'a> = text(3);
+    }
+
     /// A span.
-    Span;
+    Span {
+        /// Trace id, all zeros if there is none.
+        trace_id: [u8; 16] = id(1);
+        /// Span id, all zeros if there is none.
+        span_id: [u8; 8] = id(2);
+        /// W3C `tracestate`.
+        trace_state: Text<'a> = text(3);
+        /// Span id of the parent, all zeros for a root.
+        parent_span_id: [u8; 8] = id(4);
+        /// Name of the operation.
+        name: Text<'a> = text(5);
+        /// `SpanKind`: 0 unspecified, 1 internal, 2 server, 3 client, 4 producer, 5 consumer.
+        kind: i32 = int32(6);
+        /// Start, in nanoseconds since 1970.
+        start_time_unix_nano: u64 = fixed64(7);
+        /// End, in nanoseconds since 1970.
+        end_time_unix_nano: u64 = fixed64(8);
+        /// Attributes.
+        attributes: Attributes<'a> = repeated(9);
+        /// How many attributes the sender dropped.
+        dropped_attributes_count: u32 = uint32(10);
+        /// Events.
+        events: Repeated<'a, Event<'a>> = repeated(11);
+        /// How many events the sender dropped.
+        dropped_events_count: u32 = uint32(12);
+        /// Links.
+        links: Repeated<'a, Link<'a>> = repeated(13);
+        /// How many links the sender dropped.
+        dropped_links_count: u32 = uint32(14);
+        /// Status; unset when absent.
+        status: Status<'a> = nested(15);
+        /// W3C trace flags in the low byte; bits 8 and 9 say whether the parent is remote.
+        flags: u32 = fixed32(16);
+    }
+
     /// Something that happened during a span.
-    Event;
+    Event {
+        /// When, in nanoseconds since 1970.
+        time_unix_nano: u64 = fixed64(1);
+        /// Name.
+        name: Text<'a> = text(2);
+        /// Attributes.
+        attributes: Attributes<'a> = repeated(3);
+        /// How many attributes the sender dropped.
+        dropped_attributes_count: u32 = uint32(4);
+    }
+
     /// Another span that a span refers to.
-    Link;
+    Link {
+        /// Trace id of the other span.
+        trace_id: [u8; 16] = id(1);
+        /// Span id of the other span.
+        span_id: [u8; 8] = id(2);
+        /// W3C `tracestate` of the other span.
+        trace_state: Text<'a> = text(3);
+        /// Attributes.
+        attributes: Attributes<'a> = repeated(4);
+        /// How many attributes the sender dropped.
+        dropped_attributes_count: u32 = uint32(5);
+        /// As for a span.
+        flags: u32 = fixed32(6);
+    }
+
     /// How a span ended.
-    Status;
-}
-
-impl<'a> Traces<'a> {
-    /// By resource.
-    #[must_use]
-    pub fn resource_spans(&self) -> Repeated<'a, ResourceSpans<'a>> {
-        Repeated::new(self.0, 1)
-    }
-}
-
-impl<'a> ResourceSpans<'a> {
-    /// Where the spans come from.
-    #[must_use]
-    pub fn resource(&self) -> Resource<'a> {
-        message(self.0, 1).unwrap_or_default()
-    }
-
-    /// By scope.
-    #[must_use]
-    pub fn scope_spans(&self) -> Repeated<'a, ScopeSpans<'a>> {
-        Repeated::new(self.0, 2)
-    }
-
-    /// Schema of what is in here.
-    #[must_use]
-    pub fn schema_url(&self) -> Text<'a> {
-        text(self.0, 3)
-    }
-}
-
-impl<'a> ScopeSpans<'a> {
-    /// What made the spans.
-    #[must_use]
-    pub fn scope(&self) -> Scope<'a> {
-        message(self.0, 1).unwrap_or_default()
-    }
-
-    /// The spans.
-    #[must_use]
-    pub fn spans(&self) -> Repeated<'a, Span<'a>> {
-        Repeated::new(self.0, 2)
-    }
-
-    /// Schema of what is in here.
-    #[must_use]
-    pub fn schema_url(&self) -> Text<'a> {
-        text(self.0, 3)
-    }
-}
-
-impl<'a> Span<'a> {
-    /// Trace id, all zeros if there is none.
-    #[must_use]
-    pub fn trace_id(&self) -> [u8; 16] {
-        id(self.0, 1)
-    }
-
-    /// Span id, all zeros if there is none.
-    #[must_use]
-    pub fn span_id(&self) -> [u8; 8] {
-        id(self.0, 2)
-    }
-
-    /// W3C `tracestate`.
-    #[must_use]
-    pub fn trace_state(&self) -> Text<'a> {
-        text(self.0, 3)
-    }
-
-    /// Span id of the parent, all zeros for a root.
-    #[must_use]
-    pub fn parent_span_id(&self) -> [u8; 8] {
-        id(self.0, 4)
-    }
-
-    /// Name of the operation.
-    #[must_use]
-    pub fn name(&self) -> Text<'a> {
-        text(self.0, 5)
-    }
-
-    /// `SpanKind`: 0 unspecified, 1 internal, 2 server, 3 client, 4 producer, 5 consumer.
-    #[must_use]
-    pub fn kind(&self) -> i32 {
-        int32(self.0, 6)
-    }
-
-    /// Start, in nanoseconds since 1970.
-    #[must_use]
-    pub fn start_time_unix_nano(&self) -> u64 {
-        fixed64(self.0, 7)
-    }
-
-    /// End, in nanoseconds since 1970.
-    #[must_use]
-    pub fn end_time_unix_nano(&self) -> u64 {
-        fixed64(self.0, 8)
-    }
-
-    /// Attributes.
-    #[must_use]
-    pub fn attributes(&self) -> Attributes<'a> {
-        Repeated::new(self.0, 9)
-    }
-
-    /// How many attributes the sender dropped.
-    #[must_use]
-    pub fn dropped_attributes_count(&self) -> u32 {
-        uint32(self.0, 10)
-    }
-
-    /// Events.
-    #[must_use]
-    pub fn events(&self) -> Repeated<'a, Event<'a>> {
-        Repeated::new(self.0, 11)
-    }
-
-    /// How many events the sender dropped.
-    #[must_use]
-    pub fn dropped_events_count(&self) -> u32 {
-        uint32(self.0, 12)
-    }
-
-    /// Links.
-    #[must_use]
-    pub fn links(&self) -> Repeated<'a, Link<'a>> {
-        Repeated::new(self.0, 13)
-    }
-
-    /// How many links the sender dropped.
-    #[must_use]
-    pub fn dropped_links_count(&self) -> u32 {
-        uint32(self.0, 14)
-    }
-
-    /// Status; unset when absent.
-    #[must_use]
-    pub fn status(&self) -> Status<'a> {
-        message(self.0, 15).unwrap_or_default()
-    }
-
-    /// W3C trace flags in the low byte; bits 8 and 9 say whether the parent is remote.
-    #[must_use]
-    pub fn flags(&self) -> u32 {
-        fixed32(self.0, 16)
-    }
-}
-
-impl<'a> Event<'a> {
-    /// When, in nanoseconds since 1970.
-    #[must_use]
-    pub fn time_unix_nano(&self) -> u64 {
-        fixed64(self.0, 1)
-    }
-
-    /// Name.
-    #[must_use]
-    pub fn name(&self) -> Text<'a> {
-        text(self.0, 2)
-    }
-
-    /// Attributes.
-    #[must_use]
-    pub fn attributes(&self) -> Attributes<'a> {
-        Repeated::new(self.0, 3)
-    }
-
-    /// How many attributes the sender dropped.
-    #[must_use]
-    pub fn dropped_attributes_count(&self) -> u32 {
-        uint32(self.0, 4)
-    }
-}
-
-impl<'a> Link<'a> {
-    /// Trace id of the other span.
-    #[must_use]
-    pub fn trace_id(&self) -> [u8; 16] {
-        id(self.0, 1)
-    }
-
-    /// Span id of the other span.
-    #[must_use]
-    pub fn span_id(&self) -> [u8; 8] {
-        id(self.0, 2)
-    }
-
-    /// W3C `tracestate` of the other span.
-    #[must_use]
-    pub fn trace_state(&self) -> Text<'a> {
-        text(self.0, 3)
-    }
-
-    /// Attributes.
-    #[must_use]
-    pub fn attributes(&self) -> Attributes<'a> {
-        Repeated::new(self.0, 4)
-    }
-
-    /// How many attributes the sender dropped.
-    #[must_use]
-    pub fn dropped_attributes_count(&self) -> u32 {
-        uint32(self.0, 5)
-    }
-
-    /// As for a span.
-    #[must_use]
-    pub fn flags(&self) -> u32 {
-        fixed32(self.0, 6)
-    }
-}
-
-impl<'a> Status<'a> {
-    /// What went wrong.
-    #[must_use]
-    pub fn message(&self) -> Text<'a> {
-        text(self.0, 2)
-    }
-
-    /// `StatusCode`: 0 unset, 1 ok, 2 error.
-    #[must_use]
-    pub fn code(&self) -> i32 {
-        int32(self.0, 3)
+    Status {
+        /// What went wrong.
+        message: Text<'a> = text(2);
+        /// `StatusCode`: 0 unset, 1 ok, 2 error.
+        code: i32 = int32(3);
     }
 }
 
