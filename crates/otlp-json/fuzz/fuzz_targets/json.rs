@@ -1,4 +1,4 @@
-//! `cargo +nightly fuzz run json corpus seeds`, in `crates/otlp-json`.
+//! Everything the crate does, over any bytes. The body is the crate's, whose tests run it over `seeds`.
 
 #![no_main]
 
