@@ -1,24 +1,34 @@
 //! From the command line to a blueprint.
 
+use std::sync::Arc;
+
 use anyhow::{Context as _, Result, anyhow};
-use config::{Diagnostics, Location, SystemEnv, Tree, load};
-use engine::Blueprint;
+use component::BuildCx;
+use config::{Diagnostics, Location, load};
+use engine::{Blueprint, Draft};
 
 use crate::cli::Sources;
 use crate::components::COMPONENTS;
-use crate::machine;
+use crate::environment::{self, ProcessEnv};
+use crate::{machine, run};
 
 /// What runs when no configuration is given. The same file that `pipelines/` shows.
 const LOCAL: &str = include_str!("../../../pipelines/local.yaml");
+
+/// A configuration as far as it could be read, and what was found.
+pub(crate) struct Examined {
+    /// None if there is no structure to speak of.
+    pub(crate) draft: Option<Draft>,
+    pub(crate) diagnostics: Diagnostics,
+}
 
 /// Reads and checks a whole configuration. Warnings are printed.
 ///
 /// # Errors
 /// A text with everything that is wrong, each at its place.
 pub(crate) fn read(sources: &Sources) -> Result<Blueprint> {
-    let locations = locations(sources)?;
-    let tree = load(&locations, &SystemEnv).map_err(|diagnostics| refuse(&diagnostics))?;
-    let (blueprint, diagnostics) = read_tree(&tree);
+    let Examined { draft, diagnostics } = examine(&locations(sources)?);
+    let blueprint = draft.and_then(|draft| draft.finish(machine::memory(), &diagnostics));
     let blueprint = blueprint.ok_or_else(|| refuse(&diagnostics))?;
     if !diagnostics.is_empty() {
         eprint!("{diagnostics}");
@@ -26,13 +36,24 @@ pub(crate) fn read(sources: &Sources) -> Result<Blueprint> {
     Ok(blueprint)
 }
 
-fn read_tree(tree: &Tree) -> (Option<Blueprint>, Diagnostics) {
+/// Reads a configuration, and builds its components to throw them away: whatever is wrong is found here.
+pub(crate) fn examine(locations: &[Location]) -> Examined {
+    let tree = match load(locations, &ProcessEnv) {
+        Ok(tree) => tree,
+        Err(diagnostics) => return Examined { draft: None, diagnostics },
+    };
     let mut diagnostics = tree.diagnostics();
-    let blueprint = Blueprint::read(tree, COMPONENTS, machine::memory(), &mut diagnostics);
-    (blueprint, diagnostics)
+    let draft = Draft::read(&tree, COMPONENTS, &mut diagnostics);
+    if let Some(draft) = &draft {
+        let (environment, user_agent) = (environment::variables(), run::user_agent().into());
+        let cx = BuildCx { id: Arc::default(), signal: None, environment, user_agent };
+        draft.try_build(&cx, &mut diagnostics);
+    }
+    Examined { draft, diagnostics }
 }
 
-fn locations(sources: &Sources) -> Result<Vec<Location>> {
+/// What the command line names, or the built-in configuration.
+pub(crate) fn locations(sources: &Sources) -> Result<Vec<Location>> {
     let mut locations = Vec::new();
     for text in &sources.config {
         locations.push(text.parse().with_context(|| format!("--config {text}"))?);
@@ -40,10 +61,14 @@ fn locations(sources: &Sources) -> Result<Vec<Location>> {
     if locations.is_empty() {
         locations.push(Location::Yaml(LOCAL.to_owned()));
     }
-    for text in &sources.set {
-        locations.push(Location::from_set(text).with_context(|| format!("--set {text}"))?);
-    }
+    locations.extend(overrides(sources)?);
     Ok(locations)
+}
+
+/// What `--set` lays over every configuration.
+pub(crate) fn overrides(sources: &Sources) -> Result<Vec<Location>> {
+    let one = |text: &String| Location::from_set(text).with_context(|| format!("--set {text}"));
+    sources.set.iter().map(one).collect()
 }
 
 /// Every finding, as it is shown to the user.

@@ -3,6 +3,7 @@
 mod cli;
 mod components;
 mod configuration;
+mod environment;
 mod machine;
 mod observe;
 mod run;

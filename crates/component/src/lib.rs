@@ -26,5 +26,5 @@ pub use out::Out;
 pub use outlet::{Edge, Outlet, Outlets};
 pub use processor::Processor;
 pub use run::{BoxError, Ended, Extension, Receiver, RunCx};
-pub use spec::{Carries, Component, Plan, Spec, Specs, Stability, Stage};
+pub use spec::{Carries, Component, Plan, Secrets, Spec, Specs, Stability, Stage};
 pub use workers::{Fatal, Workers};

@@ -1,6 +1,7 @@
 //! What is known of a component type before any of it exists.
 
-use config::{Diagnostics, Node, Section};
+use config::document::Role;
+use config::{Diagnostics, Json, Node, Section};
 use data::{Signal, Signals};
 use futures::FutureExt as _;
 use futures::future::BoxFuture;
@@ -79,8 +80,11 @@ pub struct Spec {
     pub stability: Stability,
     /// One line for people.
     pub summary: &'static str,
+    /// What its place in a pipeline means for the others.
+    pub role: Role,
     parse: fn(&Node, &mut Diagnostics, &str) -> Option<Box<dyn Plan>>,
     reference: fn() -> Vec<config::Row>,
+    schema: fn() -> Json,
 }
 
 impl Spec {
@@ -94,8 +98,10 @@ impl Spec {
             carries: Carries::Same(Signals::OTLP),
             stability: Stability::Alpha,
             summary,
+            role: Role::Plain,
             parse: parse::<C>,
             reference: config::reference::<C::Config>,
+            schema: config::schema::<C::Config>,
         }
     }
 
@@ -110,6 +116,13 @@ impl Spec {
     #[must_use]
     pub const fn carrying(mut self, carries: Carries) -> Self {
         self.carries = carries;
+        self
+    }
+
+    /// Says what its place in a pipeline means.
+    #[must_use]
+    pub const fn role(mut self, role: Role) -> Self {
+        self.role = role;
         self
     }
 
@@ -138,6 +151,12 @@ impl Spec {
     #[must_use]
     pub fn reference(&self) -> Vec<config::Row> {
         (self.reference)()
+    }
+
+    /// The JSON schema of its settings, for editors.
+    #[must_use]
+    pub fn schema(&self) -> Json {
+        (self.schema)()
     }
 }
 
@@ -170,6 +189,10 @@ impl config::document::Catalog for Specs {
     fn carries(&self, kind: Kind, component_type: &str, input: Signal, output: Signal) -> bool {
         self.find(kind, component_type).is_some_and(|spec| spec.carries.allows(input, output))
     }
+
+    fn role(&self, component_type: &str) -> Role {
+        self.find(Kind::Processor, component_type).map_or(Role::Plain, |spec| spec.role)
+    }
 }
 
 /// How a component type is made. The configuration is typed and complete: after `build` nothing of it remains
@@ -192,6 +215,18 @@ pub trait Plan: Send + Sync {
     /// # Errors
     /// As there.
     fn build(&self, cx: &BuildCx) -> Result<Stage, BuildError>;
+
+    /// Every setting as it would be written, defaults too; secrets as they are, or hidden.
+    fn settings(&self, secrets: Secrets) -> Json;
+}
+
+/// Whether secrets are shown.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Secrets {
+    /// As [`config::REDACTED`].
+    Hidden,
+    /// As they are.
+    Shown,
 }
 
 struct Planned<C: Component>(C::Config);
@@ -199,6 +234,13 @@ struct Planned<C: Component>(C::Config);
 impl<C: Component> Plan for Planned<C> {
     fn build(&self, cx: &BuildCx) -> Result<Stage, BuildError> {
         C::build(&self.0, cx)
+    }
+
+    fn settings(&self, secrets: Secrets) -> Json {
+        match secrets {
+            Secrets::Hidden => config::render(&self.0),
+            Secrets::Shown => config::expose(&self.0),
+        }
     }
 }
 

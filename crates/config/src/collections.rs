@@ -6,7 +6,7 @@ use serde_json::{Value as Json, json};
 
 use crate::reader::Reader;
 use crate::section::Section;
-use crate::setting::{Row, Secret, Setting};
+use crate::setting::{Row, Secret, Setting, warn_of_clear_text};
 use crate::tree::{Node, Value};
 
 /// A list. Null keeps the default, `[]` empties it.
@@ -52,6 +52,10 @@ impl<T: Setting> Setting for Vec<T> {
         self.iter().map(Setting::render).collect()
     }
 
+    fn expose(&self) -> Json {
+        self.iter().map(Setting::expose).collect()
+    }
+
     fn reference(&self, prefix: &str, rows: &mut Vec<Row>) {
         T::default().reference(&format!("{}[].", prefix.trim_end_matches('.')), rows);
     }
@@ -84,6 +88,10 @@ impl<T: Setting> Setting for BTreeMap<String, T> {
         Json::Object(self.iter().map(|(key, value)| (key.clone(), value.render())).collect())
     }
 
+    fn expose(&self) -> Json {
+        Json::Object(self.iter().map(|(key, value)| (key.clone(), value.expose())).collect())
+    }
+
     fn reference(&self, prefix: &str, rows: &mut Vec<Row>) {
         T::default().reference(&format!("{prefix}<key>."), rows);
     }
@@ -97,7 +105,40 @@ pub struct Headers(pub Vec<(String, Secret)>);
 #[derive(Debug, Clone, Default)]
 struct Header {
     name: String,
-    value: Secret,
+    value: HeaderValue,
+}
+
+/// The value of a header, which is a secret if the name says so.
+#[derive(Debug, Clone, Default)]
+struct HeaderValue(Secret);
+
+impl Setting for HeaderValue {
+    fn type_name() -> String {
+        Secret::type_name()
+    }
+
+    fn schema(&self) -> Json {
+        self.0.schema()
+    }
+
+    fn read(&mut self, node: &Node, reader: &mut Reader<'_>) {
+        self.0.take(node, reader);
+    }
+
+    fn render(&self) -> Json {
+        self.0.render()
+    }
+
+    fn expose(&self) -> Json {
+        Setting::expose(&self.0)
+    }
+}
+
+/// Whether a header of that name lets its bearer in somewhere.
+fn is_credential(name: &str) -> bool {
+    let name = name.to_ascii_lowercase();
+    let words = ["authorization", "token", "secret", "password", "api-key", "apikey", "api_key", "cookie"];
+    words.iter().any(|word| name.contains(word))
 }
 
 impl Section for Header {
@@ -124,14 +165,26 @@ impl Setting for Headers {
                 self.0.clear();
                 for (key, node) in entries {
                     let mut value = Secret::default();
-                    reader.under(&key.text, key.span, |reader| value.read(node, reader));
+                    reader.under(&key.text, key.span, |reader| {
+                        value.take(node, reader);
+                        if is_credential(&key.text) {
+                            warn_of_clear_text(node, reader);
+                        }
+                    });
                     self.0.push((key.text.clone(), value));
                 }
             }
-            Value::Seq(_) => {
+            Value::Seq(items) => {
                 let mut list = Vec::<Header>::default();
                 list.read(node, reader);
-                self.0 = list.into_iter().map(|header| (header.name, header.value)).collect();
+                for (index, (header, item)) in list.iter().zip(items).enumerate() {
+                    if let Some((key, value)) = item.entry("value").filter(|_| is_credential(&header.name)) {
+                        reader.item(index, key.span, |reader| {
+                            reader.under("value", key.span, |reader| warn_of_clear_text(value, reader));
+                        });
+                    }
+                }
+                self.0 = list.into_iter().map(|header| (header.name, header.value.0)).collect();
             }
             _ => reader.expected(node, "a map of strings, or a list of `{name, value}`"),
         }
@@ -139,6 +192,10 @@ impl Setting for Headers {
 
     fn render(&self) -> Json {
         Json::Object(self.0.iter().map(|(name, value)| (name.clone(), value.render())).collect())
+    }
+
+    fn expose(&self) -> Json {
+        Json::Object(self.0.iter().map(|(name, value)| (name.clone(), Setting::expose(value))).collect())
     }
 }
 
@@ -166,6 +223,10 @@ impl<T: Setting> Setting for Option<T> {
 
     fn render(&self) -> Json {
         self.as_ref().map_or(Json::Null, Setting::render)
+    }
+
+    fn expose(&self) -> Json {
+        self.as_ref().map_or(Json::Null, Setting::expose)
     }
 
     fn reference(&self, prefix: &str, rows: &mut Vec<Row>) {
@@ -265,8 +326,13 @@ impl<T: Section> Setting for Optional<T> {
         *self = Self::Some(block);
     }
 
+    /// One that is off is said to be: a null would turn some of them on.
     fn render(&self) -> Json {
-        self.get().map_or(Json::Null, Setting::render)
+        self.get().map_or_else(|| json!({ "enabled": false }), Setting::render)
+    }
+
+    fn expose(&self) -> Json {
+        self.get().map_or_else(|| json!({ "enabled": false }), Setting::expose)
     }
 
     fn reference(&self, prefix: &str, rows: &mut Vec<Row>) {

@@ -4,6 +4,7 @@ use std::fmt;
 
 use serde_json::json;
 
+use crate::note::Note;
 use crate::snippet;
 use crate::source::{Sources, Span};
 
@@ -44,13 +45,15 @@ pub struct Diagnostic {
     pub help: Option<String>,
     /// Another place that matters, and why: "first defined here".
     pub related: Option<(Span, String)>,
+    /// The line holds a secret: it is not quoted.
+    pub is_secret: bool,
 }
 
 impl Diagnostic {
     /// A new error.
     pub fn error(span: Span, path: impl Into<String>, message: impl Into<String>) -> Self {
         let (path, message) = (path.into(), message.into());
-        Self { severity: Severity::Error, span, path, message, help: None, related: None }
+        Self { severity: Severity::Error, span, path, message, help: None, related: None, is_secret: false }
     }
 
     /// A new warning.
@@ -61,6 +64,12 @@ impl Diagnostic {
     /// Says what would be right.
     pub fn help(mut self, help: impl Into<String>) -> Self {
         self.help = Some(help.into());
+        self
+    }
+
+    /// Keeps the line out of what is shown: it holds a secret.
+    pub fn secret(mut self) -> Self {
+        self.is_secret = true;
         self
     }
 
@@ -80,6 +89,7 @@ pub struct Diagnostics {
     warnings: usize,
     /// Of `errors`, those about values that could be read.
     of_checks: usize,
+    notes: Vec<Note>,
 }
 
 impl Diagnostics {
@@ -114,6 +124,16 @@ impl Diagnostics {
     /// How many errors there are about values that could not be read.
     pub(crate) fn reading_errors(&self) -> usize {
         self.errors - self.of_checks
+    }
+
+    /// Keeps what only the whole configuration can judge.
+    pub(crate) fn note(&mut self, note: Note) {
+        self.notes.push(note);
+    }
+
+    /// What reading has noted since this was asked last, for whoever knows the whole.
+    pub fn take_notes(&mut self) -> Vec<Note> {
+        std::mem::take(&mut self.notes)
     }
 
     /// Whether any finding is an error.

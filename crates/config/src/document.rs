@@ -71,6 +71,20 @@ impl fmt::Display for Kind {
     }
 }
 
+/// What the place of a component in a pipeline means for the others; for advice only.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Role {
+    /// Nothing.
+    #[default]
+    Plain,
+    /// Refuses data when memory is short: best before anything that costs memory.
+    Guards,
+    /// Joins what arrives: best behind whatever drops.
+    Joins,
+    /// Keeps a part of what arrives.
+    Samples,
+}
+
 /// The component types that exist. This crate knows none.
 pub trait Catalog {
     /// The current name of a type; another than was asked for means that an alias was used.
@@ -81,6 +95,11 @@ pub trait Catalog {
 
     /// Whether a type takes `input` and gives `output`. Both are the same for all but connectors.
     fn carries(&self, kind: Kind, component_type: &str, input: Signal, output: Signal) -> bool;
+
+    /// What the place of a processor means.
+    fn role(&self, _component_type: &str) -> Role {
+        Role::Plain
+    }
 }
 
 /// A configuration whose structure is known; the bodies of components are still to be read.

@@ -3,8 +3,8 @@
 use std::path::Path;
 
 use crate::diagnostics::{Diagnostic, Diagnostics};
-use crate::load::{Env, is_scheme, read_file};
-use crate::source::Span;
+use crate::load::{Env, fetch, is_scheme, read_file};
+use crate::source::{SourceId, Span};
 use crate::tree::{Node, Origin, Value};
 use crate::yaml;
 
@@ -67,9 +67,13 @@ impl Expander<'_> {
                 if depth == 0 {
                     self.place = node.span;
                 }
+                let before = self.references;
                 match self.text(text, level, depth) {
                     Expanded::Whole(new) => *node = Node { key: node.key, ..new },
                     Expanded::Text(text) => {
+                        if self.references != before && node.origin != Origin::Expanded {
+                            node.origin = Origin::Composed;
+                        }
                         node.text = Some(text.as_str().into());
                         node.value = Value::String(text);
                     }
@@ -194,9 +198,16 @@ impl Expander<'_> {
         match scheme {
             "env" => self.variable(rest),
             "yaml" => Supplied::Yaml(rest.to_owned()),
-            "file" => self.file(rest),
+            "file" => {
+                let read = read_file(Path::new(rest), self.env, self.diagnostics);
+                self.parsed(read)
+            }
+            "http" | "https" => {
+                let read = fetch(reference, self.env, self.diagnostics);
+                self.parsed(read)
+            }
             _ => {
-                let known = "`env`, `file` and `yaml` are";
+                let known = "`env`, `file`, `yaml`, `http` and `https` are";
                 self.error(format!("scheme `{scheme}` is not supported in `${{…}}`; {known}"));
                 Supplied::Nothing
             }
@@ -228,8 +239,9 @@ impl Expander<'_> {
         }
     }
 
-    fn file(&mut self, path: &str) -> Supplied {
-        match read_file(Path::new(path), self.env, self.diagnostics) {
+    /// What a text that was read from somewhere supplies.
+    fn parsed(&mut self, read: Result<Option<(SourceId, String)>, String>) -> Supplied {
+        match read {
             Ok(Some((source, text))) => {
                 let mut scratch = Diagnostics::default();
                 let node = yaml::parse(&text, source, &mut scratch);

@@ -7,7 +7,7 @@ use serde_json::Value as Json;
 use crate::diagnostics::{Diagnostic, Severity};
 use crate::reader::Reader;
 use crate::section::{Checks, Section, redact};
-use crate::setting::{Row, Setting};
+use crate::setting::{Row, Setting, warn_of_clear_text};
 use crate::suggest;
 use crate::tree::Node;
 
@@ -40,6 +40,13 @@ impl<S: Section> Fields<S> {
     /// A key of the Collector that is accepted and has no effect: giving it is a warning that says why.
     pub fn not_honoured(&mut self, name: &'static str, doc: &'static str, why: &'static str) {
         self.add(Field::new(name, doc, None)).effect = Some((Severity::Warning, why));
+    }
+
+    /// Such a key of a known type: a value that the Collector would refuse is refused here, too.
+    pub fn ignored<T: Setting>(&mut self, name: &'static str, doc: &'static str, why: &'static str) {
+        let field = self.add(Field::new(name, doc, None));
+        field.effect = Some((Severity::Warning, why));
+        field.discarded = Some(Discarded { read: discard::<T>, schema: || T::default().schema() });
     }
 
     /// A key of the Collector that can't be ignored safely: giving it is an error that says why.
@@ -77,9 +84,22 @@ pub(crate) struct Field<S> {
     /// Set if the key does nothing yet, with the reason.
     effect: Option<(Severity, &'static str)>,
     access: Option<Box<dyn Access<S>>>,
+    /// The type of a key that has no place.
+    discarded: Option<Discarded>,
     checks: Vec<ValueCheck<S>>,
     /// Added to the schema of the type.
     schema: Vec<(&'static str, Json)>,
+}
+
+/// How a value is read that nobody keeps.
+#[derive(Clone, Copy)]
+struct Discarded {
+    read: fn(&Node, &mut Reader<'_>),
+    schema: fn() -> Json,
+}
+
+fn discard<T: Setting>(node: &Node, reader: &mut Reader<'_>) {
+    T::default().read(node, reader);
 }
 
 /// A key that has just been described, to say more about it.
@@ -208,7 +228,8 @@ impl<S: 'static> Field<S> {
     fn new(name: &'static str, doc: &'static str, access: Option<Box<dyn Access<S>>>) -> Self {
         let (aliases, checks, schema) = (Vec::new(), Vec::new(), Vec::new());
         let (required, secret, deprecated, effect) = (false, false, None, None);
-        Self { name, doc, required, aliases, secret, deprecated, effect, access, checks, schema }
+        let discarded = None;
+        Self { name, doc, required, aliases, secret, deprecated, effect, access, discarded, checks, schema }
     }
 
     fn through<O: 'static>(self, place: fn(&mut O) -> &mut S) -> Field<O> {
@@ -222,6 +243,7 @@ impl<S: 'static> Field<S> {
             deprecated: self.deprecated,
             effect: self.effect,
             access: self.access.map(|inner| Box::new(Through { place, inner }) as Box<dyn Access<O>>),
+            discarded: self.discarded,
             checks: self.checks.into_iter().map(through).collect(),
             schema: self.schema,
         }
@@ -246,7 +268,12 @@ impl<S: 'static> Field<S> {
         if let Some(instead) = self.deprecated {
             warn(reader, format!("`{key}` is deprecated"), instead.to_owned());
         }
-        let Some(access) = &self.access else { return self.no_effect(reader) };
+        let Some(access) = &self.access else {
+            if let Some(discarded) = self.discarded {
+                (discarded.read)(node, reader);
+            }
+            return self.no_effect(reader);
+        };
         let default = access.render(section);
         let before = reader.error_count();
         access.read(section, node, reader);
@@ -254,6 +281,9 @@ impl<S: 'static> Field<S> {
             return;
         }
         let value = access.render(section);
+        if self.secret {
+            warn_of_clear_text(node, reader);
+        }
         if self.required && (value == Json::Null || value == "") {
             reader.error(node.span, format!("`{}` must not be empty", self.name));
             return;
@@ -285,9 +315,16 @@ impl<S: 'static> Field<S> {
         if self.secret { redact(rendered) } else { rendered }
     }
 
+    pub(crate) fn expose(&self, section: &mut S) -> Json {
+        self.access.as_ref().map_or(Json::Null, |access| access.expose(section))
+    }
+
     pub(crate) fn schema(&self, section: &mut S) -> Json {
-        let mut schema =
-            self.access.as_ref().map_or(Json::Object(Default::default()), |it| it.schema(section));
+        let mut schema = match (&self.access, self.discarded) {
+            (Some(access), _) => access.schema(section),
+            (None, Some(discarded)) => (discarded.schema)(),
+            (None, None) => Json::Object(Default::default()),
+        };
         let Some(object) = schema.as_object_mut() else { return schema };
         object.extend(self.schema.iter().map(|(name, value)| ((*name).to_owned(), value.clone())));
         object.insert("description".into(), self.doc.into());
@@ -323,6 +360,7 @@ impl<S: 'static> Field<S> {
 trait Access<S> {
     fn read(&self, section: &mut S, node: &Node, reader: &mut Reader<'_>);
     fn render(&self, section: &mut S) -> Json;
+    fn expose(&self, section: &mut S) -> Json;
     fn schema(&self, section: &mut S) -> Json;
     fn reference(&self, section: &mut S, prefix: &str, rows: &mut Vec<Row>);
     fn type_name(&self) -> String;
@@ -340,6 +378,10 @@ impl<S, T: Setting> Access<S> for Place<S, T> {
 
     fn render(&self, section: &mut S) -> Json {
         (self.place)(section).render()
+    }
+
+    fn expose(&self, section: &mut S) -> Json {
+        (self.place)(section).expose()
     }
 
     fn schema(&self, section: &mut S) -> Json {
@@ -372,6 +414,10 @@ impl<O, S> Access<O> for Through<O, S> {
 
     fn render(&self, outer: &mut O) -> Json {
         self.inner.render((self.place)(outer))
+    }
+
+    fn expose(&self, outer: &mut O) -> Json {
+        self.inner.expose((self.place)(outer))
     }
 
     fn schema(&self, outer: &mut O) -> Json {

@@ -2,9 +2,10 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use crate::collector_types;
 use crate::connectors;
 use crate::diagnostics::{Diagnostic, Diagnostics};
-use crate::document::{Catalog, Declared, Document, Kind, Pipeline, Reference};
+use crate::document::{Catalog, Declared, Document, Kind, Pipeline, Reference, Role};
 use crate::id::ComponentId;
 use crate::source::Span;
 use crate::suggest;
@@ -85,6 +86,18 @@ impl<'a> Checker<'a> {
                 let finding = Diagnostic::warning(span, path, message);
                 self.diagnostics.push(finding.help(format!("use `{current}`")));
             }
+            None if collector_types::is_known(kind, written) => {
+                let message = format!(
+                    "the {} type `{written}` is known to the Collector, but not in Collimator",
+                    kind.name()
+                );
+                let names = suggest::list(self.catalog.type_names(kind));
+                let finding = Diagnostic::error(span, path, message);
+                self.diagnostics.push(match names.as_str() {
+                    "" => finding,
+                    names => finding.help(format!("there are {names}")),
+                });
+            }
             None => {
                 let message = format!("unknown {} type `{written}`", kind.name());
                 let finding = Diagnostic::error(span, path, message);
@@ -145,6 +158,32 @@ impl<'a> Checker<'a> {
             self.references(list, kinds, &path);
             self.repeated(list, &path, key.trim_end_matches('s'), key == "processors");
             self.signals(list, kinds, pipeline, &path);
+        }
+        self.order(&pipeline.processors, &format!("{path}::processors"));
+    }
+
+    /// What works in any order, and is likely not meant in this one.
+    fn order(&mut self, processors: &[Reference], path: &str) {
+        let mut joins: Option<&Reference> = None;
+        for (index, reference) in processors.iter().enumerate() {
+            let finding = match (self.catalog.role(reference.id.component_type()), joins) {
+                (Role::Guards, _) if index > 0 => {
+                    let message = format!("`{}` is not the first processor", reference.id);
+                    Diagnostic::warning(reference.span, path, message)
+                        .help("put it first, so that it refuses data before others hold it")
+                }
+                (Role::Samples, Some(joining)) => {
+                    let message = format!("`{}` stands before the sampler `{}`", joining.id, reference.id);
+                    Diagnostic::warning(joining.span, path, message)
+                        .help("put it behind: what the sampler drops need not be joined")
+                }
+                (Role::Joins, _) => {
+                    joins = Some(reference);
+                    continue;
+                }
+                _ => continue,
+            };
+            self.diagnostics.push(finding);
         }
     }
 

@@ -8,6 +8,7 @@ use data::Signal;
 use serde_json::{Value as Json, json};
 
 use crate::diagnostics::Diagnostic;
+use crate::note::Subject;
 use crate::reader::Reader;
 use crate::setting::Setting;
 use crate::suggest;
@@ -85,7 +86,8 @@ impl fmt::Display for ComponentId {
     }
 }
 
-/// A reference to a component: the Collector's way of saying which storage or authenticator to use.
+/// A reference to an extension: the Collector's way of saying which storage or authenticator to use. Where it may be
+/// absent, the field is an `Option`.
 impl Setting for ComponentId {
     fn type_name() -> String {
         "a component id".into()
@@ -97,8 +99,11 @@ impl Setting for ComponentId {
 
     fn read(&mut self, node: &Node, reader: &mut Reader<'_>) {
         let Value::String(text) = &node.value else { return reader.expected(node, "the id of a component") };
-        match text.parse() {
-            Ok(id) => *self = id,
+        match text.parse::<Self>() {
+            Ok(id) => {
+                reader.note(Subject::Extension(id.clone()), node.span, reader.path().to_owned());
+                *self = id;
+            }
             Err(error) => reader.error(node.span, IdError::to_string(&error)),
         }
     }

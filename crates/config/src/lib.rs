@@ -44,6 +44,7 @@
 
 mod choice;
 mod collections;
+mod collector_types;
 mod connectors;
 mod diagnostics;
 pub mod document;
@@ -53,6 +54,7 @@ mod fields;
 mod graph;
 mod id;
 mod load;
+mod note;
 mod reader;
 mod scalar;
 mod section;
@@ -70,9 +72,10 @@ pub use collections::{Headers, Optional};
 pub use diagnostics::{Diagnostic, Diagnostics, Severity};
 pub use fields::{FieldOf, Fields};
 pub use id::{ComponentId, IdError, PipelineId};
-pub use load::{Env, Location, LocationError, SystemEnv, Tree, load};
+pub use load::{Env, Lists, Location, LocationError, SystemEnv, Tree, load, load_with};
+pub use note::{Listener, Note, Subject};
 pub use reader::Reader;
-pub use section::{Checks, Section, read, read_text, reference, render, schema};
+pub use section::{Checks, Section, expose, read, read_text, reference, render, schema};
 pub use serde_json::Value as Json;
 pub use setting::{REDACTED, Row, Secret, Setting};
 pub use source::{Position, Source, SourceId, Sources, Span};

@@ -21,6 +21,14 @@ pub trait Env {
     /// # Errors
     /// Whatever the system says. An implementation need not read more than [`yaml::MAX_BYTES`] + 1.
     fn read_file(&self, path: &Path) -> io::Result<Vec<u8>>;
+
+    /// The content behind an `http:` or `https:` URL.
+    ///
+    /// # Errors
+    /// Whatever went wrong; by default that there is no network here.
+    fn fetch(&self, _url: &str) -> io::Result<Vec<u8>> {
+        Err(io::Error::new(io::ErrorKind::Unsupported, "there is no network here"))
+    }
 }
 
 /// Where a configuration, or a part of one, is.
@@ -32,6 +40,8 @@ pub enum Location {
     Env(String),
     /// YAML itself, with `::` between the keys of a path.
     Yaml(String),
+    /// A web server; the whole URL.
+    Http(String),
 }
 
 /// Why a text is no location.
@@ -71,10 +81,32 @@ pub struct SystemEnv;
 /// # Errors
 /// Everything that is wrong with any of the sources.
 pub fn load(locations: &[Location], env: &dyn Env) -> Result<Tree, Diagnostics> {
+    load_with(locations, env, Lists::Replace)
+}
+
+/// What happens to lists that several sources give.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Lists {
+    /// The later one replaces the earlier.
+    #[default]
+    Replace,
+    /// `service::extensions`, and the receivers and exporters of pipelines, are joined without repetitions: the
+    /// Collector's gate `confmap.enableMergeAppendOption`.
+    Append,
+}
+
+/// [`load`], with a choice for lists.
+///
+/// # Errors
+/// As there.
+pub fn load_with(locations: &[Location], env: &dyn Env, lists: Lists) -> Result<Tree, Diagnostics> {
     let mut diagnostics = Diagnostics::default();
     let mut root = Node::new(Value::Null);
     for location in locations {
-        let Some(node) = read(location, env, &mut diagnostics) else { continue };
+        let Some(mut node) = read(location, env, &mut diagnostics) else { continue };
+        if lists == Lists::Append {
+            append_lists(&root, &mut node);
+        }
         match node.value {
             Value::Null => {}
             Value::Map(_) => merge(&mut root, node),
@@ -103,7 +135,7 @@ impl Location {
     }
 }
 
-/// `file:path`, `env:NAME`, `yaml:text`; without a scheme, or with one letter as on Windows, it is a path.
+/// `file:path`, `env:NAME`, `yaml:text`, `http://…`, `https://…`; without a scheme, or with one letter as on Windows, it is a path.
 impl FromStr for Location {
     type Err = LocationError;
 
@@ -114,6 +146,7 @@ impl FromStr for Location {
             Some(("file", path)) => Self::File(path.into()),
             Some(("env", name)) => Self::Env(name.to_owned()),
             Some(("yaml", yaml)) => Self::Yaml(yaml.to_owned()),
+            Some(("http" | "https", _)) => Self::Http(text.to_owned()),
             Some(_) => return Err(LocationError::Scheme(text.to_owned())),
         })
     }
@@ -125,6 +158,7 @@ impl fmt::Display for Location {
             Self::File(path) => write!(f, "{}", path.display()),
             Self::Env(name) => write!(f, "env:{name}"),
             Self::Yaml(yaml) => write!(f, "yaml:{yaml}"),
+            Self::Http(url) => f.write_str(url),
         }
     }
 }
@@ -151,23 +185,27 @@ pub(crate) fn is_scheme(text: &str) -> bool {
 fn read(location: &Location, env: &dyn Env, diagnostics: &mut Diagnostics) -> Option<Node> {
     let name = location.to_string();
     match location {
-        Location::File(path) => {
-            let (source, text) = read_file(path, env, diagnostics).unwrap_or_else(|message| {
-                diagnostics.push(Diagnostic::error(Span::default(), "", message));
-                None
-            })?;
-            yaml::parse(&text, source, diagnostics)
-        }
+        Location::File(path) => named(read_file(path, env, diagnostics), diagnostics),
+        Location::Http(url) => named(fetch(url, env, diagnostics), diagnostics),
         Location::Env(variable) => {
             let text = env.var(variable).unwrap_or_else(|| {
                 let message = format!("environment variable `{variable}` is not set");
                 diagnostics.push(Diagnostic::warning(Span::default(), "", message));
                 String::new()
             });
-            parse_paths(&text, name, diagnostics)
+            parse_text(&text, name, diagnostics)
         }
-        Location::Yaml(text) => parse_paths(text, "yaml".to_owned(), diagnostics),
+        Location::Yaml(text) => parse_text(text, "yaml".to_owned(), diagnostics),
     }
+}
+
+/// The tree of a text that was read from somewhere, or else why it was not.
+fn named(read: Result<Option<(SourceId, String)>, String>, diagnostics: &mut Diagnostics) -> Option<Node> {
+    let (source, text) = read.unwrap_or_else(|message| {
+        diagnostics.push(Diagnostic::error(Span::default(), "", message));
+        None
+    })?;
+    Some(split_paths(yaml::parse(&text, source, diagnostics)?))
 }
 
 /// The text of a file as a new source. None if it was unreadable as text, which is then reported; the error is for
@@ -179,8 +217,22 @@ pub(crate) fn read_file(
 ) -> Result<Option<(SourceId, String)>, String> {
     let name = path.display().to_string();
     let bytes = env.read_file(path).map_err(|error| format!("unable to read the file `{name}`: {error}"))?;
+    Ok(source(name, bytes, diagnostics))
+}
+
+/// The same for a text from a web server.
+pub(crate) fn fetch(
+    url: &str,
+    env: &dyn Env,
+    diagnostics: &mut Diagnostics,
+) -> Result<Option<(SourceId, String)>, String> {
+    let bytes = env.fetch(url).map_err(|error| format!("unable to fetch `{url}`: {error}"))?;
+    Ok(source(url.to_owned(), bytes, diagnostics))
+}
+
+fn source(name: String, bytes: Vec<u8>, diagnostics: &mut Diagnostics) -> Option<(SourceId, String)> {
     match String::from_utf8(bytes) {
-        Ok(text) => Ok(Some((diagnostics.sources_mut().add(name, text.clone()), text))),
+        Ok(text) => Some((diagnostics.sources_mut().add(name, text.clone()), text)),
         Err(error) => {
             let valid = error.utf8_error().valid_up_to();
             let text = String::from_utf8_lossy(error.as_bytes()).into_owned();
@@ -188,7 +240,7 @@ pub(crate) fn read_file(
             let start = position(text.get(..valid).unwrap_or_default());
             let span = Span { source, start, end: start };
             diagnostics.push(Diagnostic::error(span, "", "not UTF-8 text"));
-            Ok(None)
+            None
         }
     }
 }
@@ -200,12 +252,22 @@ fn position(text: &str) -> Position {
     Position { line: number(text.matches('\n').count()), column: number(last.chars().count()) }
 }
 
-/// YAML whose top-level keys may be paths: `exporters::debug::verbosity: detailed`.
-fn parse_paths(text: &str, name: String, diagnostics: &mut Diagnostics) -> Option<Node> {
+fn parse_text(text: &str, name: String, diagnostics: &mut Diagnostics) -> Option<Node> {
     let source = diagnostics.sources_mut().add(name, text);
-    let node = yaml::parse(text, source, diagnostics)?;
-    let Value::Map(entries) = node.value else { return Some(node) };
+    Some(split_paths(yaml::parse(text, source, diagnostics)?))
+}
+
+/// Keys may be paths, whatever the source: `exporters::debug::verbosity: detailed`. Maps in lists are left alone, as
+/// in the Collector.
+fn split_paths(node: Node) -> Node {
+    let Value::Map(entries) = node.value else { return node };
+    let has_paths = entries.iter().any(|(key, _)| key.text.contains("::"));
+    let entries: Vec<(Key, Node)> = entries.into_iter().map(|(key, node)| (key, split_paths(node))).collect();
     let mut root = Node { value: Value::Map(Vec::new()), ..node };
+    if !has_paths {
+        root.value = Value::Map(entries);
+        return root;
+    }
     for (key, node) in entries {
         let parts: Vec<&str> = key.text.split("::").take(yaml::MAX_DEPTH).collect();
         let nest = |below: Node, part: &&str| {
@@ -216,7 +278,29 @@ fn parse_paths(text: &str, name: String, diagnostics: &mut Diagnostics) -> Optio
         let nested = parts.iter().rev().fold(node, nest);
         merge(&mut root, nested);
     }
-    Some(root)
+    root
+}
+
+/// Puts what `base` lists before what `over` lists in its place.
+fn append_lists(base: &Node, over: &mut Node) {
+    let (Some(base), Some(over)) = (base.get("service"), over.get_mut("service")) else { return };
+    append(base.get("extensions"), over.get_mut("extensions"));
+    let Some(Node { value: Value::Map(pipelines), .. }) = over.get_mut("pipelines") else { return };
+    for (key, pipeline) in pipelines {
+        let former = base.get("pipelines").and_then(|pipelines| pipelines.get(&key.text));
+        for list in ["receivers", "exporters"] {
+            append(former.and_then(|former| former.get(list)), pipeline.get_mut(list));
+        }
+    }
+}
+
+fn append(base: Option<&Node>, over: Option<&mut Node>) {
+    let (Some(base), Some(over)) = (base, over) else { return };
+    if let (Value::Seq(first), Value::Seq(list)) = (&base.value, &mut over.value) {
+        let new: Vec<Node> =
+            list.drain(..).filter(|item| !first.iter().any(|other| other.value == item.value)).collect();
+        list.extend(first.iter().cloned().chain(new));
+    }
 }
 
 /// Lays `over` upon `base`.

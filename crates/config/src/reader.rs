@@ -1,6 +1,7 @@
 //! Where typed reading is and where its findings go.
 
 use crate::diagnostics::{Diagnostic, Diagnostics};
+use crate::note::{Note, Subject};
 use crate::source::Span;
 use crate::tree::Node;
 
@@ -51,6 +52,11 @@ impl<'d> Reader<'d> {
         let message = format!("no value: this sets {zero}, not the default");
         let finding = Diagnostic::warning(node.span, self.path.as_str(), message);
         self.push(finding.help("remove the key to get the default"));
+    }
+
+    /// Keeps what only the whole configuration can judge.
+    pub(crate) fn note(&mut self, subject: Subject, span: Span, path: String) {
+        self.diagnostics.note(Note { subject, span, path });
     }
 
     /// Reports what a check of values that could be read has found.

@@ -4,6 +4,7 @@ use serde_json::{Map as JsonMap, Value as Json, json};
 
 use crate::diagnostics::{Diagnostic, Diagnostics, Severity};
 use crate::fields::{Field, Fields};
+use crate::note::{Listener, Subject};
 use crate::reader::Reader;
 use crate::setting::{REDACTED, Row, Setting};
 use crate::source::Sources;
@@ -26,6 +27,7 @@ pub trait Section: Clone + Default + 'static {
 #[derive(Debug, Default)]
 pub struct Checks {
     found: Vec<(Severity, String, String)>,
+    listeners: Vec<(String, Listener)>,
 }
 
 impl Checks {
@@ -38,6 +40,13 @@ impl Checks {
     /// Reports a warning, in the same way.
     pub fn warn(&mut self, path: &str, message: impl Into<String>) {
         self.found.push((Severity::Warning, path.to_owned(), message.into()));
+    }
+
+    /// Says that the component binds an address, which the key at `path` gives. Two that want the same are reported
+    /// when the whole configuration is known.
+    pub fn listens(&mut self, path: &str, transport: impl Into<String>, endpoint: impl Into<String>) {
+        let listener = Listener { transport: transport.into(), endpoint: endpoint.into() };
+        self.listeners.push((path.to_owned(), listener));
     }
 }
 
@@ -77,6 +86,11 @@ pub fn reference<C: Section>() -> Vec<Row> {
 /// A section with all its keys as they would be written, secrets hidden.
 pub fn render<C: Section>(section: &C) -> Json {
     Setting::render(section)
+}
+
+/// A section with all its keys as they would be written, secrets and all.
+pub fn expose<C: Section>(section: &C) -> Json {
+    Setting::expose(section)
 }
 
 impl<S: Section> Setting for S {
@@ -149,6 +163,12 @@ impl<S: Section> Setting for S {
         Json::Object(fields::<S>().list.iter().filter(|field| field.has_place()).map(one).collect())
     }
 
+    fn expose(&self) -> Json {
+        let mut section = self.clone();
+        let one = |field: &Field<S>| (field.name.to_owned(), field.expose(&mut section));
+        Json::Object(fields::<S>().list.iter().filter(|field| field.has_place()).map(one).collect())
+    }
+
     fn reference(&self, prefix: &str, rows: &mut Vec<Row>) {
         let mut section = self.clone();
         for field in &fields::<S>().list {
@@ -217,11 +237,18 @@ fn report_unknown<S: Section>(
 }
 
 fn report_checks(checks: Checks, node: &Node, reader: &mut Reader<'_>) {
-    for (severity, keys, message) in checks.found {
-        let (span, below) = node.locate(&keys);
+    let locate = |keys: &str, reader: &Reader<'_>| {
+        let (span, below) = node.locate(keys);
         let separator = if below.is_empty() || reader.path().is_empty() { "" } else { "::" };
-        let path = format!("{}{separator}{below}", reader.path());
+        (span, format!("{}{separator}{below}", reader.path()))
+    };
+    for (severity, keys, message) in checks.found {
+        let (span, path) = locate(&keys, reader);
         reader.push_of_check(Diagnostic { severity, ..Diagnostic::error(span, path, message) });
+    }
+    for (keys, listener) in checks.listeners {
+        let (span, path) = locate(&keys, reader);
+        reader.note(Subject::Listener(listener), span, path);
     }
 }
 

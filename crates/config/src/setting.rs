@@ -8,7 +8,7 @@ use serde_json::{Value as Json, json};
 use crate::diagnostics::Diagnostic;
 use crate::duration;
 use crate::reader::Reader;
-use crate::tree::{Node, Value};
+use crate::tree::{Node, Origin, Value};
 
 /// A type that a configuration can hold.
 ///
@@ -31,6 +31,11 @@ pub trait Setting: Default + 'static {
 
     /// The value as it would be written, secrets hidden.
     fn render(&self) -> Json;
+
+    /// The value as it would be written, secrets and all. What holds others overrides it.
+    fn expose(&self) -> Json {
+        self.render()
+    }
 
     /// The keys inside, for documentation; `prefix` leads to this value.
     fn reference(&self, _prefix: &str, _rows: &mut Vec<Row>) {}
@@ -225,6 +230,27 @@ impl Secret {
     pub fn is_empty(&self) -> bool {
         self.0.is_empty()
     }
+
+    /// Takes the text of a node. A value of the wrong type may be the secret: it is not quoted back.
+    pub(crate) fn take(&mut self, node: &Node, reader: &mut Reader<'_>) {
+        match node.as_text() {
+            Some(text) => self.0 = text.to_owned(),
+            None if node.is_null() => self.0.clear(),
+            None => {
+                let message = "expected a string; put the value in quotes";
+                reader.push(Diagnostic::error(node.span, reader.path(), message).secret());
+            }
+        }
+    }
+}
+
+/// A secret belongs into the environment or a file of its own: configurations are shown, copied and committed.
+pub(crate) fn warn_of_clear_text(node: &Node, reader: &mut Reader<'_>) {
+    let written_here = matches!(node.origin, Origin::Plain | Origin::Quoted);
+    if written_here && matches!(&node.value, Value::String(text) if !text.is_empty()) {
+        let finding = Diagnostic::warning(reader.place(), reader.path(), "a secret in clear text");
+        reader.push(finding.secret().help("keep it outside: `${env:NAME}` or `${file:PATH}`"));
+    }
 }
 
 impl fmt::Debug for Secret {
@@ -243,16 +269,16 @@ impl Setting for Secret {
     }
 
     fn read(&mut self, node: &Node, reader: &mut Reader<'_>) {
-        // A value of the wrong type may be the secret: it is not quoted back.
-        match node.as_text() {
-            Some(text) => self.0 = text.to_owned(),
-            None if node.is_null() => self.0.clear(),
-            None => reader.error(node.span, "expected a string; put the value in quotes"),
-        }
+        self.take(node, reader);
+        warn_of_clear_text(node, reader);
     }
 
     fn render(&self) -> Json {
         json!(if self.0.is_empty() { "" } else { REDACTED })
+    }
+
+    fn expose(&self) -> Json {
+        json!(self.0)
     }
 }
 

@@ -13,7 +13,11 @@ pub(crate) fn write(f: &mut fmt::Formatter<'_>, found: &Diagnostic, sources: &So
     let related = found.related.as_ref().filter(|(span, _)| span.is_known());
     let widest = related.map_or(0, |(span, _)| span.start.line).max(found.span.start.line);
     let margin = widest.to_string().len();
-    quote(f, found.span, "", sources, margin)?;
+    if found.is_secret {
+        place(f, found.span, sources, margin)?;
+    } else {
+        quote(f, found.span, "", sources, margin)?;
+    }
     if let Some((span, label)) = related {
         quote(f, *span, label, sources, margin)?;
     }
@@ -26,6 +30,11 @@ pub(crate) fn write(f: &mut fmt::Formatter<'_>, found: &Diagnostic, sources: &So
     Ok(())
 }
 
+fn place(f: &mut fmt::Formatter<'_>, span: Span, sources: &Sources, margin: usize) -> fmt::Result {
+    let Some(source) = sources.get(span.source).filter(|_| span.is_known()) else { return Ok(()) };
+    writeln!(f, "{:margin$}--> {}:{}:{}", "", clean(&source.name), span.start.line, span.start.column)
+}
+
 fn quote(
     f: &mut fmt::Formatter<'_>,
     span: Span,
@@ -35,7 +44,7 @@ fn quote(
 ) -> fmt::Result {
     let Some(source) = sources.get(span.source).filter(|_| span.is_known()) else { return Ok(()) };
     let (line, column) = (span.start.line, span.start.column);
-    writeln!(f, "{:margin$}--> {}:{line}:{column}", "", clean(&source.name))?;
+    place(f, span, sources, margin)?;
     let Some(text) = source.text.lines().nth(line.saturating_sub(1) as usize) else { return Ok(()) };
     let before = column.saturating_sub(1) as usize;
     if before > MAX_QUOTED {

@@ -29,6 +29,8 @@ pub enum Origin {
     Quoted,
     /// By a `${…}` that was the whole value.
     Expanded,
+    /// Text with a `${…}` in it.
+    Composed,
 }
 
 /// What a node holds.
@@ -107,6 +109,16 @@ impl Node {
     /// The value of a key, if this is a map that has it.
     pub fn get(&self, key: &str) -> Option<&Node> {
         self.entry(key).map(|(_, node)| node)
+    }
+
+    /// The value of a key, to change it.
+    pub(crate) fn get_mut(&mut self, key: &str) -> Option<&mut Self> {
+        match &mut self.value {
+            Value::Map(entries) => {
+                entries.iter_mut().find(|(found, _)| found.text == key).map(|(_, node)| node)
+            }
+            _ => None,
+        }
     }
 
     /// A key and its value, if this is a map that has it.

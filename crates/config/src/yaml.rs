@@ -68,7 +68,9 @@ impl<'t> Builder<'t, '_> {
                 Event::DocumentStart(_) => {
                     documents += 1;
                     if documents > 1 {
-                        return Err(self.error(span, "a second YAML document; one per file is read"));
+                        let message = "a second YAML document: only the first of a file is read";
+                        self.diagnostics.push(Diagnostic::warning(span, "", message));
+                        return Ok(root);
                     }
                 }
                 Event::StreamEnd => return Ok(root),

@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::{fs, io};
 
-use collimator_config::document::{self, Catalog, Document, Kind};
+use collimator_config::document::{self, Catalog, Document, Kind, Role};
 use collimator_config::{Diagnostics, Env, Location, load};
 use data::Signal;
 
@@ -39,6 +39,15 @@ impl Catalog for TestCatalog {
             "zipkin" | "tail_sampling" => (input, output) == (Signal::Traces, Signal::Traces),
             "span_metrics" => (input, output) == (Signal::Traces, Signal::Metrics),
             _ => input == output && input != Signal::Xray,
+        }
+    }
+
+    fn role(&self, component_type: &str) -> Role {
+        match component_type {
+            "batch" => Role::Joins,
+            "memory_limiter" => Role::Guards,
+            "tail_sampling" => Role::Samples,
+            _ => Role::Plain,
         }
     }
 }

@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use std::io;
 use std::path::{Path, PathBuf};
 
-use collimator_config::{Env, Location, Node, Origin, Value, load};
+use collimator_config::{Env, Lists, Location, Node, Origin, Value, load, load_with};
 
 #[derive(Default)]
 struct TestEnv {
@@ -22,6 +22,10 @@ impl Env for TestEnv {
     fn read_file(&self, path: &Path) -> io::Result<Vec<u8>> {
         let missing = || io::Error::new(io::ErrorKind::NotFound, "no such file");
         self.files.get(path).cloned().ok_or_else(missing)
+    }
+
+    fn fetch(&self, url: &str) -> io::Result<Vec<u8>> {
+        self.read_file(Path::new(url))
     }
 }
 
@@ -194,7 +198,10 @@ fn references() {
         "${env:A-B}",
         "`A-B` is not the name of an environment variable: letters, digits and `_`, and no digit first",
     );
-    check("${foo:bar}", "scheme `foo` is not supported in `${…}`; `env`, `file` and `yaml` are");
+    check(
+        "${foo:bar}",
+        "scheme `foo` is not supported in `${…}`; `env`, `file`, `yaml`, `http` and `https` are",
+    );
     check("${file:nofile}", "unable to read the file `nofile`: no such file");
     check("${LOOP}", "references nested deeper than 32 levels");
     check("${BOMB}", "references nested deeper than 32 levels");
@@ -272,4 +279,36 @@ fn places_and_warnings() {
         "warning: environment variable `UNSET` is not set\n --> yaml:4:8\n  |\n4 | other: ${env:UNSET}\n  \
          |        ^^^^^^^^^^^^\n  = help: `${env:UNSET:-text}` gives a default\n"
     );
+}
+
+#[test]
+fn keys_may_be_paths_in_every_source() {
+    let env = env(&[("C", "{a::b: 3}")], &[("a.yaml", "a::b::c: 1\na: {b::d: 2, e: [{f::g: 3}]}")]);
+    assert_eq!(loaded(&["a.yaml"], &env), "{a: {b: {c: 1, d: 2}, e: [{f::g: 3}]}}");
+    assert_eq!(loaded(&["a.yaml", "env:C"], &env), "{a: {b: 3, e: [{f::g: 3}]}}");
+}
+
+#[test]
+fn web_servers_are_sources() {
+    let url = "http://host/a.yaml";
+    let env = env(&[], &[(url, "a: 1"), ("https://host/b", "[x, y]")]);
+    assert_eq!(loaded(&[url, "yaml:b: ${https://host/b}"], &env), r#"{a: 1, b: ["x", "y"]}"#);
+    let missing = loaded(&["https://host/c"], &env);
+    assert_eq!(missing, "error: unable to fetch `https://host/c`: no such file\n");
+    assert!(loaded(&["yaml:a: ${https://host/c}"], &env).contains("unable to fetch `https://host/c`"));
+}
+
+/// The Collector's gate `confmap.enableMergeAppendOption`.
+#[test]
+fn lists_of_ids_can_be_joined() {
+    let one = "service: {extensions: [a, b], pipelines: {traces: {receivers: [r], processors: [p], exporters: [e]}}}";
+    let two = "service: {extensions: [b, c], pipelines: {traces: {receivers: [s], processors: [q], exporters: [e]}}}";
+    let env = env(&[], &[("one", one), ("two", two)]);
+    let locations = ["one", "two"].map(|path| path.parse::<Location>().unwrap());
+    let joined = load_with(&locations, &env, Lists::Append).unwrap();
+    assert_eq!(
+        show(&joined.root),
+        r#"{service: {extensions: ["a", "b", "c"], pipelines: {traces: {receivers: ["r", "s"], processors: ["q"], exporters: ["e"]}}}}"#
+    );
+    assert!(loaded(&["one", "two"], &env).contains(r#"extensions: ["b", "c"]"#));
 }

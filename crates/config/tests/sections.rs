@@ -442,8 +442,8 @@ fn rendered_with_defaults_and_without_secrets() {
     assert_eq!(
         render(&config),
         json!({
-            "endpoint": "e", "timeout": "5s", "password": "[REDACTED]", "zones": [], "queue": {"size": 1000, "batch": null},
-            "cors": null, "grpc": {"max": 42}, "rotation": null, "storage": null, "ratio": 0.5, "enabled": true,
+            "endpoint": "e", "timeout": "5s", "password": "[REDACTED]", "zones": [], "queue": {"size": 1000, "batch": {"enabled": false}},
+            "cors": {"enabled": false}, "grpc": {"max": 42}, "rotation": null, "storage": null, "ratio": 0.5, "enabled": true,
             "port": 4317, "keys": ["default"], "rules": [], "labels": {}, "headers": {"k": "[REDACTED]"},
             "compression": "gzip", "format": "json", "token": "[REDACTED]", "replicas": 1,
         })
@@ -488,4 +488,55 @@ fn has_a_schema() {
     assert_eq!(property("proxy_url")["deprecated"], true);
     assert_eq!(property("token")["default"], "");
     assert_eq!(property("compress")["deprecated"], true);
+}
+
+#[test]
+fn secrets_in_clear_text_are_warned_of_and_not_shown() {
+    #[derive(Clone, Default)]
+    struct Login {
+        password: Secret,
+        headers: Headers,
+    }
+    impl Section for Login {
+        fn describe(fields: &mut Fields<Self>) {
+            fields.field("password", "Password.", |c| &mut c.password);
+            fields.field("headers", "Headers.", |c| &mut c.headers);
+        }
+    }
+    let findings = |yaml: &str| {
+        let mut sources = Sources::default();
+        let source = sources.add("text", yaml);
+        let mut diagnostics = Diagnostics::new(sources);
+        let node = yaml::parse(yaml, source, &mut diagnostics).unwrap();
+        collimator_config::read::<Login>(&node, &mut diagnostics, "");
+        diagnostics.to_string()
+    };
+    let warned = findings("password: hunter2");
+    assert_eq!(
+        warned,
+        "warning: a secret in clear text\n --> text:1:1\n  = at: password\n  = help: keep it outside: `${env:NAME}` or `${file:PATH}`\n"
+    );
+    assert!(findings("headers: {Authorization: Bearer hunter2}").contains("at: headers::Authorization"));
+    let list = findings("headers: [{name: x-api-key, value: hunter2}, {name: x-tenant, value: a}]");
+    assert!(list.contains("at: headers[0]::value") && !list.contains("[1]"), "{list}");
+    assert_eq!(findings("headers: {x-tenant: a}"), "");
+    assert_eq!(findings("password: \"\""), "");
+    let wrong = findings("password: 12345");
+    assert!(wrong.contains("put the value in quotes") && !wrong.contains("12345"), "{wrong}");
+}
+
+#[test]
+fn ignored_keys_have_types() {
+    #[derive(Clone, Default, Debug)]
+    struct Sized;
+    impl Section for Sized {
+        fn describe(fields: &mut Fields<Self>) {
+            fields.ignored::<i64>("buffer", "A buffer.", "buffers follow the traffic");
+        }
+    }
+    assert!(collimator_config::read_text::<Sized>("buffer: 5").is_ok());
+    let refused = collimator_config::read_text::<Sized>("buffer: much").unwrap_err().to_string();
+    assert!(refused.contains("expected an integer, found the string `much`"), "{refused}");
+    let schema = schema::<Sized>();
+    assert_eq!(schema["properties"]["buffer"]["type"], "integer");
 }

@@ -5,11 +5,12 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
-use component::{Carries, Kind, Plan, Spec, Specs};
-use config::document::{self, Declared, Document, Reference};
+use component::{BuildError, Carries, Kind, Plan, Spec, Specs};
+use config::document::{self, Document, Reference};
 use config::{Diagnostic, Diagnostics, Node, Span, Tree, Value};
 use data::Signal;
 
+use crate::draft::Draft;
 use crate::engine::EngineError;
 
 /// A component of the configuration with its settings read.
@@ -78,6 +79,15 @@ pub struct Blueprint {
     pub texts: Diagnostics,
 }
 
+impl Part {
+    /// What can't be built, at its place in the configuration.
+    pub(crate) fn finding(&self, error: &BuildError) -> Diagnostic {
+        let path = format!("{}::{}", self.spec.kind.section(), self.id);
+        let path = if error.path.is_empty() { path } else { format!("{path}::{}", error.path) };
+        Diagnostic::error(place(&self.body, &error.path), path, error.message.clone())
+    }
+}
+
 impl fmt::Debug for Part {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{} {}", self.spec.kind.name(), self.id)
@@ -91,11 +101,11 @@ impl Blueprint {
     /// `memory` is what the process may use, in bytes.
     #[must_use]
     pub fn read(tree: &Tree, specs: Specs, memory: u64, diagnostics: &mut Diagnostics) -> Option<Self> {
-        let document = document::read(tree, &specs, diagnostics)?;
-        let parts = read_parts(&document, specs, diagnostics);
-        if diagnostics.has_errors() {
-            return None;
-        }
+        Draft::read(tree, specs, diagnostics)?.finish(memory, diagnostics)
+    }
+
+    pub(crate) fn of(draft: Draft, memory: u64) -> Self {
+        let Draft { document, parts, texts } = draft;
         let service = &document.service;
         let max_held_bytes =
             max_held_bytes(service.limits.max_memory_mib, service.limits.max_held_mib, memory);
@@ -107,8 +117,8 @@ impl Blueprint {
             workers: service.workers,
         };
         let pipelines = service.pipelines.iter().map(pipeline).collect();
-        let texts = tree.diagnostics();
-        Some(Self { parts, extensions: ids(&service.extensions), pipelines, settings, document, texts })
+        let parts = parts.into_iter().map(|drafted| drafted.part).collect();
+        Self { parts, extensions: ids(&service.extensions), pipelines, settings, document, texts }
     }
 
     /// Findings for what the engine could not build, at their places in the configuration.
@@ -117,10 +127,10 @@ impl Blueprint {
         let EngineError::Build(failures) = error else { return None };
         let mut diagnostics = Diagnostics::new(self.texts.sources().clone());
         for (kind, id, error) in failures {
-            let path = format!("{}::{id}", kind.section());
-            let span = self.part(*kind, id).map_or_else(Span::default, |part| place(&part.body, &error.path));
-            let path = if error.path.is_empty() { path } else { format!("{path}::{}", error.path) };
-            diagnostics.push(Diagnostic::error(span, path, error.message.clone()));
+            diagnostics.push(match self.part(*kind, id) {
+                Some(part) => part.finding(error),
+                None => Diagnostic::error(Span::default(), kind.section(), error.to_string()),
+            });
         }
         Some(diagnostics)
     }
@@ -160,21 +170,6 @@ fn max_held_bytes(max_memory_mib: u64, max_held_mib: u64, available: u64) -> u64
         0 => (max_memory / 10 * 8).saturating_sub(40 * MIB).max(4 * MIB),
         mib => mib.saturating_mul(MIB),
     }
-}
-
-fn read_parts(document: &Document, specs: Specs, diagnostics: &mut Diagnostics) -> Vec<Part> {
-    let mut parts = Vec::new();
-    for kind in Kind::ALL {
-        for Declared { id, node, .. } in document.declared(kind) {
-            // An unknown type was reported with the structure.
-            let Some(spec) = specs.find(kind, id.component_type()) else { continue };
-            let path = format!("{}::{id}", kind.section());
-            if let Some(plan) = spec.parse(node, diagnostics, &path) {
-                parts.push(Part { spec, id: id.to_string().into(), plan, body: node.clone() });
-            }
-        }
-    }
-    parts
 }
 
 fn pipeline(pipeline: &document::Pipeline) -> Pipeline {

@@ -6,7 +6,9 @@
 
 mod blueprint;
 mod books;
+mod draft;
 mod engine;
+mod needs;
 mod running;
 mod services;
 mod stage;
@@ -15,6 +17,7 @@ mod wiring;
 
 pub use blueprint::{Blueprint, Exit, Part, Pipeline, Settings};
 pub use books::Books;
+pub use draft::{Draft, Drafted};
 pub use engine::{Engine, EngineError, check};
 pub use running::{Left, Report};
 pub use services::Services;

@@ -11,7 +11,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use config::{Choice, Fields, Section};
+use config::{Checks, Choice, Fields, Section};
 use socket2::{Domain, Protocol, SockRef, Socket, TcpKeepalive, Type};
 use tokio::sync::Semaphore;
 
@@ -74,6 +74,10 @@ impl Section for Settings {
         fields.field("tcp_keepalive", "How often idle connections are probed; 0 is never. Ours.", |c| {
             &mut c.tcp_keepalive
         });
+    }
+
+    fn check(&self, checks: &mut Checks) {
+        checks.listens("endpoint", self.transport.to_string(), self.endpoint.as_str());
     }
 }
 

@@ -63,7 +63,7 @@ impl Section for Config {
         fields.field("compression", "`zstd`: each message is one frame behind its length.", |c| {
             &mut c.compression
         });
-        fields.not_honoured(
+        fields.ignored::<CompressionParams>(
             "compression_params",
             "Level of a compression of the file as a whole.",
             "each message is compressed by itself, at zstd's own default level",
@@ -193,6 +193,18 @@ pub struct Rotation {
 impl Default for Rotation {
     fn default() -> Self {
         Self { max_megabytes: 100, max_days: 0, max_backups: 100, localtime: false }
+    }
+}
+
+/// `compression_params:`, read for its types only.
+#[derive(Clone, Default)]
+struct CompressionParams {
+    level: i64,
+}
+
+impl Section for CompressionParams {
+    fn describe(fields: &mut Fields<Self>) {
+        fields.field("level", "The codec's level.", |c| &mut c.level);
     }
 }
 

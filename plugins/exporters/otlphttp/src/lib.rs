@@ -78,7 +78,7 @@ impl Section for Config {
         fields.field("logs_endpoint", "Full URL for logs, instead of endpoint + /v1/logs.", |c| {
             &mut c.logs_endpoint
         });
-        fields.not_honoured("profiles_endpoint", "Full URL for profiles.", "profiles are not carried");
+        fields.ignored::<String>("profiles_endpoint", "Full URL for profiles.", "profiles are not carried");
         fields.field("encoding", "How bodies are encoded.", |c| &mut c.encoding);
         fields.flatten(|c| &mut c.delivery);
     }

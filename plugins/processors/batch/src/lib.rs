@@ -8,6 +8,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use component::{BuildCx, BuildError, Component, Kind, Out, Processor, Sizer, Spec, Stability, Stage};
+use config::document::Role;
 use config::{Checks, Fields, Section};
 use data::{Batch, Code, Context, Refused, Time};
 use delivery::{Accumulator, Thresholds};
@@ -19,6 +20,7 @@ pub const SPEC: Spec = Spec::new::<BatchProcessor>(
     "batch",
     "Joins small batches and cuts large ones, by size and time",
 )
+.role(Role::Joins)
 .stability(Stability::Beta);
 
 /// Settings; the Collector's keys and defaults.

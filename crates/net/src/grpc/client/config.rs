@@ -99,8 +99,8 @@ impl Section for Config {
             });
         fields.field("tls", "TLS, which is on unless insecure.", |c| &mut c.tls);
         fields.field("keepalive", "Pings on silent connections; none when absent.", |c| &mut c.keepalive);
-        fields.not_honoured("read_buffer_size", "Bytes to read at once.", "buffers follow the traffic");
-        fields.not_honoured("write_buffer_size", "Bytes to write at once.", "buffers follow the traffic");
+        fields.ignored::<i64>("read_buffer_size", "Bytes to read at once.", "buffers follow the traffic");
+        fields.ignored::<i64>("write_buffer_size", "Bytes to write at once.", "buffers follow the traffic");
         fields.field("wait_for_ready", "Let calls wait while no server can be reached.", |c| {
             &mut c.wait_for_ready
         });

@@ -85,8 +85,8 @@ impl Section for Config {
         fields.field("max_concurrent_streams", "Calls in flight on one connection; 0 is 1000.", |c| {
             &mut c.max_concurrent_streams
         });
-        fields.not_honoured("read_buffer_size", "Bytes to read at once.", "buffers follow the traffic");
-        fields.not_honoured("write_buffer_size", "Bytes to write at once.", "buffers follow the traffic");
+        fields.ignored::<i64>("read_buffer_size", "Bytes to read at once.", "buffers follow the traffic");
+        fields.ignored::<i64>("write_buffer_size", "Bytes to write at once.", "buffers follow the traffic");
         fields.field("keepalive", "How long connections live, and how dead ones are found.", |c| {
             &mut c.keepalive
         });
@@ -100,7 +100,7 @@ impl Section for Config {
         fields.field("write_timeout", "For a client to take what is sent to it. Ours.", |c| {
             &mut c.write_timeout
         });
-        fields.not_honoured("dialer", "Settings of outgoing connections.", "a server makes none");
+        fields.ignored::<Dialer>("dialer", "Settings of outgoing connections.", "a server makes none");
         fields.unsupported(
             "auth",
             "Extension that authenticates callers.",
@@ -110,10 +110,38 @@ impl Section for Config {
     }
 }
 
+/// `dialer:` of a server, read for its types only.
+#[derive(Clone, Default)]
+struct Dialer {
+    timeout: Duration,
+}
+
+impl Section for Dialer {
+    fn describe(fields: &mut Fields<Self>) {
+        fields.field("timeout", "For a connection to be made.", |c| &mut c.timeout);
+    }
+}
+
+/// `keepalive.enforcement_policy:`, read for its types only.
+#[derive(Clone, Default)]
+struct EnforcementPolicy {
+    min_time: Duration,
+    permit_without_stream: bool,
+}
+
+impl Section for EnforcementPolicy {
+    fn describe(fields: &mut Fields<Self>) {
+        fields.field("min_time", "Least time between a client's pings.", |c| &mut c.min_time);
+        fields.field("permit_without_stream", "Allow pings when there is no call.", |c| {
+            &mut c.permit_without_stream
+        });
+    }
+}
+
 impl Section for KeepaliveConfig {
     fn describe(fields: &mut Fields<Self>) {
         fields.field("server_parameters", "What the server does itself.", |c| &mut c.server_parameters);
-        fields.not_honoured(
+        fields.ignored::<EnforcementPolicy>(
             "enforcement_policy",
             "What clients may do.",
             "pings cost next to nothing, and clients that send many are not cut off",

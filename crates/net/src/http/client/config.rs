@@ -113,8 +113,8 @@ impl Section for Config {
         });
         fields.field("tls", "TLS of https:// targets.", |c| &mut c.tls);
         fields.field("timeout", "For a whole request; 0 is no limit.", |c| &mut c.timeout);
-        fields.not_honoured("read_buffer_size", "Bytes to read at once.", "buffers follow the traffic");
-        fields.not_honoured("write_buffer_size", "Bytes to write at once.", "buffers follow the traffic");
+        fields.ignored::<i64>("read_buffer_size", "Bytes to read at once.", "buffers follow the traffic");
+        fields.ignored::<i64>("write_buffer_size", "Bytes to write at once.", "buffers follow the traffic");
         fields.field("headers", "Sent with every request.", |c| &mut c.headers);
         fields.field("compression", "How bodies are compressed.", |c| &mut c.compression);
         fields.field("compression_params", "More about compression.", |c| &mut c.compression_params);
@@ -140,7 +140,7 @@ impl Section for Config {
         fields.field("max_response_body_size", "Bytes read of an answer. Ours.", |c| {
             &mut c.max_response_body_size
         });
-        fields.not_honoured("cookies", "Keep cookies.", "no cookies are kept");
+        fields.ignored::<Cookies>("cookies", "Keep cookies.", "no cookies are kept");
         fields.unsupported("auth", "Extension that signs requests.", "there are no authenticators yet");
         fields.unsupported("middlewares", "Extensions that requests pass through.", "there are none yet");
     }
@@ -162,6 +162,18 @@ impl Section for Config {
                 checks.at("headers", format!("invalid header {name:?}"));
             }
         }
+    }
+}
+
+/// `cookies:`, read for its types only.
+#[derive(Clone, Default)]
+struct Cookies {
+    enabled: bool,
+}
+
+impl Section for Cookies {
+    fn describe(fields: &mut Fields<Self>) {
+        fields.field("enabled", "Keep cookies.", |c| &mut c.enabled);
     }
 }
 

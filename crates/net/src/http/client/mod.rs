@@ -172,20 +172,45 @@ impl Client {
     /// Posts the body that `parts` make one after another, compressed as configured, with `headers` besides the
     /// configured ones, which win. Dropping the future gives the request up.
     pub async fn post(&self, url: &Uri, headers: &HeaderMap, parts: &[Bytes]) -> Result<Response, SendError> {
-        let exchange = self.exchange(url, headers, parts);
+        let exchange = self.exchange(Method::POST, url, headers, parts);
+        self.in_time(exchange).await
+    }
+
+    /// Gets what is at a URL.
+    ///
+    /// # Errors
+    /// If the URL is none, or there is no answer.
+    pub async fn get(&self, url: &str) -> Result<Response, SendError> {
+        let url = url.parse().map_err(|error| SendError::Transport(format!("invalid URL: {error}")))?;
+        let headers = HeaderMap::new();
+        let exchange = self.exchange(Method::GET, &url, &headers, &[]);
+        self.in_time(exchange).await
+    }
+
+    async fn in_time(
+        &self,
+        exchange: impl Future<Output = Result<Response, SendError>>,
+    ) -> Result<Response, SendError> {
         match self.shared.settings.timeout {
             Duration::ZERO => exchange.await,
             timeout => tokio::time::timeout(timeout, exchange).await.unwrap_or(Err(SendError::Timeout)),
         }
     }
 
-    async fn exchange(&self, url: &Uri, headers: &HeaderMap, parts: &[Bytes]) -> Result<Response, SendError> {
+    async fn exchange(
+        &self,
+        method: Method,
+        url: &Uri,
+        headers: &HeaderMap,
+        parts: &[Bytes],
+    ) -> Result<Response, SendError> {
         let _place = match &self.shared.in_flight {
             // Never closed.
             Some(places) => places.acquire().await.ok(),
             None => None,
         };
-        let request = self.request(url, headers, parts)?;
+        let mut request = self.request(url, headers, parts)?;
+        *request.method_mut() = method;
         let sent_len = usize::try_from(request.body().left).unwrap_or(usize::MAX);
         let response =
             self.pool.request(request).await.map_err(|error| SendError::Transport(chain(&error)))?;
@@ -219,7 +244,6 @@ impl Client {
             Some((compressed, _)) => Parts::new(vec![Bytes::from(compressed)]),
         };
         let mut request = http::Request::new(body);
-        *request.method_mut() = Method::POST;
         *request.uri_mut() = url.clone();
         let target = request.headers_mut();
         *target = headers.clone();
