@@ -394,7 +394,7 @@ fn wrong_keys() {
         "compression: gzip, compress: zstd",
         &["error 19 compress: `compression` is given under both of its names"],
     );
-    check_findings("token: t", &["warning 0 token: `token` is deprecated (use `password`)"]);
+    check_findings("token: \"\"", &["warning 0 token: `token` is deprecated (use `password`)"]);
 }
 
 #[test]
