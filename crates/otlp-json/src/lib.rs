@@ -16,6 +16,7 @@ mod cursor;
 mod error;
 mod fuzz;
 mod number;
+mod plain;
 mod plan;
 mod quick;
 mod read;
@@ -30,6 +31,7 @@ pub use error::{JsonError, Reason};
 pub use fuzz::fuzz_json;
 /// The bounds of [`read`] are those of the wire's check.
 pub use otlp::Limits;
+pub use plain::plain;
 pub use read::read;
 pub use response::read_response;
 #[doc(hidden)]

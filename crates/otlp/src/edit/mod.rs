@@ -365,7 +365,7 @@ impl Nested {
 }
 
 /// Field number of an item's attributes; of a data point it depends on which field of the metric holds it.
-fn item_attributes(signal: Signal, data: u32) -> u32 {
+pub(crate) fn item_attributes(signal: Signal, data: u32) -> u32 {
     match (signal, data) {
         (Signal::Traces, _) => 9,
         (Signal::Logs, _) => 6,

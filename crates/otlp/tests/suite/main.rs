@@ -2,6 +2,7 @@
 
 #![allow(clippy::unwrap_used, reason = "this is a test")]
 
+mod attributes;
 mod checks;
 mod edits;
 mod fuzz_body;

@@ -7,8 +7,9 @@ use otlp::view::{
     Attributes, HistogramPoint, Logs, Metric, MetricData, Metrics, Number, NumberPoint, Repeated, Resource,
     Scope, Traces,
 };
+use otlp_json::plain;
 
-use crate::value::{fixed, id, pairs, plain, short};
+use crate::value::{fixed, id, pairs, short};
 
 /// The lines of spans.
 pub(crate) fn traces(traces: &Traces<'_>) -> String {

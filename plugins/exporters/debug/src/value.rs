@@ -1,34 +1,12 @@
 //! How single values look. Go's `fmt` and the Collector's `pdata` decide; the rules are written down here.
 
-use std::collections::BTreeMap;
 use std::fmt::{self, Display, Write as _};
 
-use base64::Engine as _;
-use base64::prelude::BASE64_STANDARD;
 use data::Civil;
 use otlp::view::{AnyValue, Attributes};
+use otlp_json::plain;
 
-/// Values nested deeper are shown as `null`.
-const MAX_DEPTH: usize = 64;
-
-/// A value as text, like `pcommon.Value.AsString`: lists and maps as JSON, bytes in base64.
-pub(crate) fn plain(value: &AnyValue<'_>) -> String {
-    match value {
-        AnyValue::Empty | AnyValue::StringIndex(_) => String::new(),
-        AnyValue::String(text) => text.to_str().into_owned(),
-        AnyValue::Bool(truth) => truth.to_string(),
-        AnyValue::Int(int) => int.to_string(),
-        AnyValue::Double(double) => json_number(*double),
-        AnyValue::Bytes(bytes) => BASE64_STANDARD.encode(bytes),
-        AnyValue::Array(_) | AnyValue::KvList(_) => {
-            let mut text = String::new();
-            push_json(&mut text, value, 0);
-            text
-        }
-    }
-}
-
-/// The same with its type in front: `Str(x)`.
+/// A value as text with its type in front: `Str(x)`.
 pub(crate) fn typed(value: &AnyValue<'_>) -> String {
     let name = match value {
         AnyValue::Empty | AnyValue::StringIndex(_) => "Empty",
@@ -50,57 +28,13 @@ pub(crate) fn pairs(attributes: Attributes<'_>, between: &str) -> String {
     pairs.join(between)
 }
 
-/// The keys of a map are sorted, the last of equal ones counts.
-fn push_json(out: &mut String, value: &AnyValue<'_>, depth: usize) {
-    match value {
-        _ if depth > MAX_DEPTH => out.push_str("null"),
-        AnyValue::Empty | AnyValue::StringIndex(_) => out.push_str("null"),
-        AnyValue::String(text) => push_quoted(out, &text.to_str()),
-        AnyValue::Bytes(bytes) => push_quoted(out, &BASE64_STANDARD.encode(bytes)),
-        AnyValue::Bool(_) | AnyValue::Int(_) | AnyValue::Double(_) => out.push_str(&plain(value)),
-        AnyValue::Array(values) => {
-            out.push('[');
-            for (index, value) in values.clone().enumerate() {
-                out.push_str(if index == 0 { "" } else { "," });
-                push_json(out, &value, depth + 1);
-            }
-            out.push(']');
-        }
-        AnyValue::KvList(list) => {
-            let sorted: BTreeMap<_, _> = list.clone().map(|entry| (entry.key(), entry.value())).collect();
-            out.push('{');
-            for (index, (key, value)) in sorted.iter().enumerate() {
-                out.push_str(if index == 0 { "" } else { "," });
-                push_quoted(out, &key.to_str());
-                out.push(':');
-                push_json(out, value, depth + 1);
-            }
-            out.push('}');
-        }
-    }
-}
-
-fn push_quoted(out: &mut String, text: &str) {
-    // Writing text as JSON can't fail.
-    out.push_str(&serde_json::to_string(text).unwrap_or_default());
-}
-
-/// A number as in JSON: an exponent below 1e-6 and from 1e21 on, without leading zeros.
-fn json_number(number: f64) -> String {
-    if !number.is_finite() {
-        return format!("json: unsupported value: {}", unusual(number));
-    }
-    let size = number.abs();
-    if size != 0.0 && !(1e-6..1e21).contains(&size) { scientific(number, 1) } else { number.to_string() }
-}
-
 /// A number as Go's `%v` shows it: an exponent below 1e-4 and from 1e21 on, of two digits at least.
 pub(crate) fn short(number: f64) -> String {
     if !number.is_finite() {
         return unusual(number).to_owned();
     }
     let size = number.abs();
-    if size != 0.0 && !(1e-4..1e21).contains(&size) { scientific(number, 2) } else { number.to_string() }
+    if size != 0.0 && !(1e-4..1e21).contains(&size) { scientific(number) } else { number.to_string() }
 }
 
 /// A number as Go's `%f` shows it.
@@ -116,14 +50,14 @@ fn unusual(number: f64) -> &'static str {
     }
 }
 
-fn scientific(number: f64, digits: usize) -> String {
+fn scientific(number: f64) -> String {
     let text = format!("{number:e}");
     let Some((mantissa, exponent)) = text.split_once('e') else { return text };
     let (sign, exponent) = match exponent.strip_prefix('-') {
         Some(exponent) => ('-', exponent),
         None => ('+', exponent),
     };
-    format!("{mantissa}e{sign}{exponent:0>digits$}")
+    format!("{mantissa}e{sign}{exponent:0>2}")
 }
 
 /// An id in hexadecimal; nothing if there is none.
@@ -160,24 +94,21 @@ mod tests {
 
     #[test]
     fn numbers_look_as_in_go() {
-        let check = |number: f64, json: &str, v: &str, f: &str| {
-            assert_eq!(
-                (json_number(number).as_str(), short(number).as_str(), fixed(number).as_str()),
-                (json, v, f)
-            );
+        let check = |number: f64, v: &str, f: &str| {
+            assert_eq!((short(number).as_str(), fixed(number).as_str()), (v, f));
         };
-        check(0.0, "0", "0", "0.000000");
-        check(-1.5, "-1.5", "-1.5", "-1.500000");
-        check(3.0, "3", "3", "3.000000");
-        check(1e20, "100000000000000000000", "100000000000000000000", "100000000000000000000.000000");
-        check(1e21, "1e+21", "1e+21", "1000000000000000000000.000000");
-        check(0.000_1, "0.0001", "0.0001", "0.000100");
-        check(0.000_012_5, "0.0000125", "1.25e-05", "0.000013");
-        check(1e-7, "1e-7", "1e-07", "0.000000");
-        check(1e-12, "1e-12", "1e-12", "0.000000");
-        check(f64::NAN, "json: unsupported value: NaN", "NaN", "NaN");
-        check(f64::INFINITY, "json: unsupported value: +Inf", "+Inf", "+Inf");
-        check(f64::NEG_INFINITY, "json: unsupported value: -Inf", "-Inf", "-Inf");
+        check(0.0, "0", "0.000000");
+        check(-1.5, "-1.5", "-1.500000");
+        check(3.0, "3", "3.000000");
+        check(1e20, "100000000000000000000", "100000000000000000000.000000");
+        check(1e21, "1e+21", "1000000000000000000000.000000");
+        check(0.000_1, "0.0001", "0.000100");
+        check(0.000_012_5, "1.25e-05", "0.000013");
+        check(1e-7, "1e-07", "0.000000");
+        check(1e-12, "1e-12", "0.000000");
+        check(f64::NAN, "NaN", "NaN");
+        check(f64::INFINITY, "+Inf", "+Inf");
+        check(f64::NEG_INFINITY, "-Inf", "-Inf");
     }
 
     #[test]
