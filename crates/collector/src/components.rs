@@ -7,7 +7,9 @@ pub(crate) const COMPONENTS: Specs = Specs(SPECS);
 
 static SPECS: &[&Spec] = &[
     &receiver_otlp::SPEC,
+    &processor_attributes::SPEC,
     &processor_batch::SPEC,
+    &processor_resource::SPEC,
     &exporter_debug::SPEC,
     &exporter_file::SPEC,
     &exporter_nop::SPEC,

@@ -17,6 +17,8 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("telemetry", &["data"]),
     ("otlp", &["data"]),
     ("otlp-json", &["otlp"]),
+    ("matching", &["config", "otlp", "otlp-json"]),
+    ("attribute-actions", &["config", "data", "matching", "otlp", "otlp-json"]),
     ("net", &["config"]),
     ("component", &["config", "data", "telemetry"]),
     ("delivery", &["component", "config", "data", "otlp"]),
@@ -25,13 +27,24 @@ const ARROWS: &[(&str, &[&str])] = &[
 ];
 
 /// What a component may use. No other component, and never the engine.
-const PLUGIN: &[&str] = &["component", "config", "data", "delivery", "net", "otlp", "otlp-json", "telemetry"];
+const PLUGIN: &[&str] = &[
+    "attribute-actions",
+    "component",
+    "config",
+    "data",
+    "delivery",
+    "matching",
+    "net",
+    "otlp",
+    "otlp-json",
+    "telemetry",
+];
 
 /// What the binary may use beside its components.
 const BINARY: &[&str] = &["component", "config", "data", "engine", "net", "telemetry"];
 
 /// Tools stand outside: they see the wire, and the collector only as a child process.
-const TOOL: &[&str] = &["otlp", "otlp-json"];
+const TOOL: &[&str] = &["attribute-actions", "otlp", "otlp-json"];
 
 /// Crates that never get into the binary.
 const NOT_SHIPPED: &[&str] = &["benches", "testbed", "testkit"];
@@ -55,7 +68,7 @@ const CONFINED: &[(&str, &[&str])] = &[
 ];
 
 /// Crates that compute and nothing else: no runtime, no network.
-const PURE: &[&str] = &["data", "config", "otlp", "otlp-json"];
+const PURE: &[&str] = &["data", "config", "otlp", "otlp-json", "matching", "attribute-actions"];
 
 struct Package {
     /// Without the prefix: `data`, `processor-batch`.

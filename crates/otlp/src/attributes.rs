@@ -6,8 +6,12 @@
 //! Nothing is written, nor copied, before the first change.
 
 use std::ops::Range;
+use std::sync::Arc;
+
+use data::{Batch, Budget, Part};
 
 use crate::Signal;
+use crate::batch::otlp_signal;
 use crate::edit::item_attributes;
 use crate::shape::Shape;
 use crate::view::{KeyValue, Metric, Resource, Scope};
@@ -153,6 +157,25 @@ impl Rewriter {
         let out = walk.copy.finish()?;
         self.last = (request.len(), out.len());
         Some(out)
+    }
+
+    /// The same with every part of a batch; what is written is counted in the budget. A signal that is not OTLP's is
+    /// left alone.
+    pub fn rewrite_batch<E: AttributeEditor>(
+        &mut self,
+        mut batch: Batch,
+        level: Level,
+        budget: &Arc<Budget>,
+        editor: &mut E,
+    ) -> Batch {
+        let Some(signal) = otlp_signal(batch.signal()) else { return batch };
+        let (parts, items) = batch.take();
+        let mut rewrite = |part: Part| match self.rewrite(signal, level, part.bytes(), editor) {
+            Some(changed) => budget.adopt(changed),
+            None => part,
+        };
+        batch.replace(parts.into_iter().map(&mut rewrite).collect(), items);
+        batch
     }
 
     /// What a rewritten request will probably take, and a little more.
