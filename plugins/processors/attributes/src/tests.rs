@@ -242,15 +242,15 @@ fn what_is_wrong_is_said_with_its_place() {
         "key: a, action: insert, value: 1, converted_type: int",
         "does not use the \"converted_type\" field",
     );
-    action("2:36", "key: a, action: delete, value: 1", "action \"delete\" does not use the \"value\" field");
+    action("2:35", "key: a, action: delete, value: 1", "action \"delete\" does not use the \"value\" field");
     action("2:42", "key: a, action: hash, from_attribute: b", "does not use the \"from_attribute\" field");
-    action("2:38", "key: a, action: delete, pattern: '('", "field \"pattern\" has invalid pattern: \"(\"");
+    action("2:37", "key: a, action: delete, pattern: '('", "field \"pattern\" has invalid pattern: \"(\"");
     action("2:3", "key: a, action: extract", "missing required field \"pattern\" for action \"extract\"");
     action("2:38", "key: a, action: extract, pattern: '.*'", "contains no named matcher groups");
     action("2:38", "key: a, action: extract, pattern: '(?P<a>b)(c)'", "at least one unnamed matcher group");
-    action("2:37", "key: a, action: extract, pattern: '(?P<a.b>c)'", "has invalid pattern");
+    action("2:38", "key: a, action: extract, pattern: '(?P<a.b>c)'", "has invalid pattern");
     action(
-        "2:35",
+        "2:36",
         "key: a, action: extract, value: 1, pattern: '(?P<a>b)'",
         "does not use the \"value\" field",
     );
