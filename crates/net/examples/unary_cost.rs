@@ -13,19 +13,9 @@ use http::HeaderMap;
 use http::uri::PathAndQuery;
 use net::grpc::{client, server};
 use net::listen::{self, Bound};
-use net::reserve::{Refusal, Reserve};
+use net::reserve::Unlimited;
 use net::shutdown::Signal;
 use net::tls::ClientSettings;
-
-struct Unlimited;
-
-impl Reserve for Unlimited {
-    fn take(&self, _bytes: usize) -> Result<(), Refusal> {
-        Ok(())
-    }
-
-    fn release(&self, _bytes: usize) {}
-}
 
 struct Discard;
 

@@ -30,6 +30,18 @@ pub trait Reserve: Send + Sync {
     }
 }
 
+/// No budget: for servers whose memory nobody counts.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Unlimited;
+
+impl Reserve for Unlimited {
+    fn take(&self, _bytes: usize) -> Result<(), Refusal> {
+        Ok(())
+    }
+
+    fn release(&self, _bytes: usize) {}
+}
+
 /// No memory for this request now. The client is told to come back: gRPC `Unavailable`, HTTP 503.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{message}")]

@@ -5,7 +5,7 @@
 use prost::Message as _;
 use testbed::grpc::{Client, LOGS, METRICS, TRACES};
 use testbed::{Collector, Reply, Upstream, config, otlp_json};
-use testkit::generate::{batch, traces};
+use testkit::generate::{batch, message, traces};
 
 const OTLP: &str =
     "otlp: {protocols: {grpc: {endpoint: \"127.0.0.1:0\"}, http: {endpoint: \"localhost:0\"}}}";
@@ -59,10 +59,9 @@ service:
     ));
     let client = Client::connect(collector.grpc()).await;
     assert_eq!(client.export(TRACES, &traces(1..11).encode_to_vec()).await.code, 0);
-    let message = |signal| batch(signal, 1, 7).chunks().flat_map(|chunk| chunk.to_vec()).collect::<Vec<u8>>();
-    assert_eq!(client.export(LOGS, &message(data::Signal::Logs)).await.code, 0);
+    assert_eq!(client.export(LOGS, &message(&batch(data::Signal::Logs, 1, 7))).await.code, 0);
     // No pipeline takes metrics.
-    let answer = client.export(METRICS, &message(data::Signal::Metrics)).await;
+    let answer = client.export(METRICS, &message(&batch(data::Signal::Metrics, 1, 7))).await;
     assert_eq!((answer.code, answer.message.starts_with("unknown service")), (12, true));
     let ended = collector.stop_clean();
     let receiver = ended.account.of("receiver otlp", "spans");

@@ -8,7 +8,7 @@ use prost::Message as _;
 use testbed::grpc::{Client, LOGS, METRICS, TRACES};
 use testbed::http::{self, PROTOBUF};
 use testbed::{Collector, Reply, Upstream, eventually, validate};
-use testkit::generate::{batch, traces};
+use testkit::generate::{batch, message, traces};
 
 fn pipelines() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../../pipelines")
@@ -57,7 +57,7 @@ async fn send_everything(collector: &Collector) {
     for (path, signal) in
         [(TRACES, data::Signal::Traces), (METRICS, data::Signal::Metrics), (LOGS, data::Signal::Logs)]
     {
-        let message: Vec<u8> = batch(signal, 1, 7).chunks().flat_map(|chunk| chunk.to_vec()).collect();
+        let message = message(&batch(signal, 1, 7));
         assert_eq!(client.export(path, &message).await.code, 0, "{path}");
     }
     let response = http::post(collector.http(), "/v1/traces", &[PROTOBUF], &traces(8..11).encode_to_vec());

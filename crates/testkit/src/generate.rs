@@ -33,10 +33,16 @@ pub fn batch(signal: Signal, first: u64, count: usize) -> Batch {
     Batch::new(signal, vec![Part::from(encoded)], count, Time::default())
 }
 
+/// The message that a batch is: its parts, one behind the other.
+#[must_use]
+pub fn message(batch: &Batch) -> Vec<u8> {
+    batch.chunks().flat_map(|chunk| chunk.iter().copied()).collect()
+}
+
 /// The ids of the items of a batch, in order.
 #[must_use]
 pub fn ids(batch: &Batch) -> Vec<u64> {
-    let bytes: Vec<u8> = batch.chunks().flat_map(|chunk| chunk.iter().copied()).collect();
+    let bytes = message(batch);
     match batch.signal() {
         Signal::Traces => trace_ids(&ExportTraceServiceRequest::decode(&bytes[..]).unwrap()),
         Signal::Metrics => metric_ids(&ExportMetricsServiceRequest::decode(&bytes[..]).unwrap()),

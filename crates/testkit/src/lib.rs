@@ -10,5 +10,6 @@
 pub mod contract;
 pub mod generate;
 mod harness;
+pub mod settings;
 
 pub use harness::{Harness, RunHarness, build_cx, receiver_node, run_cx};

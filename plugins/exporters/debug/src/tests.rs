@@ -1,7 +1,6 @@
 use std::fmt;
 use std::sync::LazyLock;
 
-use ::config::{Diagnostics, Sources};
 use component::{Fatal, Listeners, NodeId, Workers};
 use data::{Budget, ManualClock, Part, Signal as DataSignal, Time};
 use opentelemetry_proto::tonic::collector::logs::v1::ExportLogsServiceRequest;
@@ -463,14 +462,7 @@ fn long_texts_are_cut_between_lines() {
 
 #[test]
 fn configurations_are_read_as_by_the_collector() {
-    let read = |yaml: &str| {
-        let mut sources = Sources::default();
-        let source = sources.add("test.yaml", yaml);
-        let mut diagnostics = Diagnostics::new(sources);
-        let config = ::config::yaml::parse(yaml, source, &mut diagnostics)
-            .and_then(|node| ::config::read::<Config>(&node, &mut diagnostics, "exporters::debug"));
-        (config, diagnostics.to_string())
-    };
+    let read = |yaml: &str| testkit::settings::read::<Config>(yaml, "exporters::debug");
     let good = |yaml: &str| read(yaml).0.unwrap_or_else(|| panic!("{}", read(yaml).1));
     assert_eq!(good("{}"), Config::default());
     assert_eq!(good("verbosity: DetaileD").verbosity, Verbosity::Detailed);

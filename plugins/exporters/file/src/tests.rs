@@ -1,7 +1,6 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use ::config::{Diagnostics, Sources};
 use component::{Fatal, Listeners, NodeId, Workers};
 use data::{Budget, Clock as _, ManualClock, Part, Signal, Time};
 use opentelemetry_proto::tonic::collector::logs::v1::ExportLogsServiceRequest;
@@ -16,7 +15,7 @@ use opentelemetry_proto::tonic::trace::v1::span::{Event, Link};
 use opentelemetry_proto::tonic::trace::v1::{ResourceSpans, ScopeSpans, Span, Status};
 use prost::Message as _;
 use tempfile::TempDir;
-use testkit::generate::{attribute, batch, traces};
+use testkit::generate::{attribute, batch, message, traces};
 use tokio_util::sync::CancellationToken;
 
 use super::*;
@@ -267,7 +266,7 @@ async fn what_is_written_reads_back_equal() {
             for (count, signal) in counts.chain([(1500, Signal::Traces)]) {
                 let mut one = batch(signal, 1, count);
                 one.append(batch(signal, 7, count / 2));
-                sent.push((signal, one.chunks().flat_map(|chunk| chunk.to_vec()).collect()));
+                sent.push((signal, message(&one)));
                 running.send(&one).await.unwrap();
             }
             let (_, bytes) = running.finish().await.remove(0);
@@ -595,12 +594,7 @@ async fn a_start_that_fails_says_why() {
 
 /// Reads a configuration; the findings, or nothing.
 fn findings(yaml: &str) -> (Option<Config>, String) {
-    let mut sources = Sources::default();
-    let source = sources.add("test.yaml", yaml);
-    let mut diagnostics = Diagnostics::new(sources);
-    let config = ::config::yaml::parse(yaml, source, &mut diagnostics)
-        .and_then(|node| ::config::read::<Config>(&node, &mut diagnostics, "exporters::file"));
-    (config, diagnostics.to_string())
+    testkit::settings::read(yaml, "exporters::file")
 }
 
 #[test]

@@ -1,13 +1,12 @@
 use std::sync::{Arc, Mutex};
 
-use ::config::{Diagnostics, Sources};
 use http::StatusCode;
 use net::http::server::{Request, Response as Answer, Service, Settings as ServerSettings, serve_connection};
 use net::listen::{Bound, Settings as ListenSettings};
-use net::reserve::{Refusal as NoRoom, Reserve};
+use net::reserve::Unlimited;
 use otlp::response::encode;
 use testkit::contract;
-use testkit::generate::batch;
+use testkit::generate::{batch, message};
 
 use super::*;
 
@@ -18,12 +17,7 @@ fn keeps_the_contract_of_a_type() {
 
 /// Reads a configuration; the findings, or nothing.
 fn findings(yaml: &str) -> (Option<Config>, String) {
-    let mut sources = Sources::default();
-    let source = sources.add("test.yaml", yaml);
-    let mut diagnostics = Diagnostics::new(sources);
-    let config = ::config::yaml::parse(yaml, source, &mut diagnostics)
-        .and_then(|node| ::config::read::<Config>(&node, &mut diagnostics, "exporters::otlp_http"));
-    (config, diagnostics.to_string())
+    testkit::settings::read(yaml, "exporters::otlp_http")
 }
 
 #[test]
@@ -134,16 +128,6 @@ impl Service for Server {
     }
 }
 
-struct Room;
-
-impl Reserve for Room {
-    fn take(&self, _bytes: usize) -> Result<(), NoRoom> {
-        Ok(())
-    }
-
-    fn release(&self, _bytes: usize) {}
-}
-
 /// A server on loopback, and an exporter that leads to it.
 fn server(answer: Bytes, more: &str) -> (Arc<Server>, Box<dyn component::ExporterUnit>) {
     let listen = ListenSettings { endpoint: "127.0.0.1:0".to_owned(), ..ListenSettings::default() };
@@ -156,7 +140,7 @@ fn server(answer: Bytes, more: &str) -> (Arc<Server>, Box<dyn component::Exporte
         let settings = Arc::new(ServerSettings::default());
         loop {
             let (stream, peer) = listener.accept().await;
-            let (service, room) = (Arc::clone(&serving), Arc::new(Room));
+            let (service, room) = (Arc::clone(&serving), Arc::new(Unlimited));
             let never = net::shutdown::Signal::never();
             tokio::spawn(serve_connection(stream, peer, service, &settings, room, never));
         }
@@ -207,7 +191,7 @@ async fn a_batch_arrives_as_the_bytes_that_it_is() {
     let node = testkit::RunHarness::start(&*unit, Signal::Logs).await.unwrap();
     let mut joined = batch(Signal::Logs, 1, 10);
     joined.append(batch(Signal::Logs, 11, 10));
-    let bytes: Vec<u8> = joined.chunks().flat_map(|chunk| chunk.to_vec()).collect();
+    let bytes = message(&joined);
     node.send(joined).await;
     assert_eq!(node.finish().await.left, 20);
     let calls = server.calls.lock().unwrap();

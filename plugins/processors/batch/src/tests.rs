@@ -1,7 +1,6 @@
 use std::time::Duration;
 
 use component::Carries;
-use config::{Diagnostics, Sources};
 use data::{Batch, Context, Signal, Signals, Verdict};
 use testkit::Harness;
 use testkit::generate::{batch, ids};
@@ -107,13 +106,8 @@ fn each_group_waits_its_own_time() {
 #[test]
 fn refuses_what_can_not_work() {
     let check = |yaml: &str, expected: &str| {
-        let mut sources = Sources::default();
-        let source = sources.add("test.yaml", yaml);
-        let mut diagnostics = Diagnostics::new(sources);
-        let node = config::yaml::parse(yaml, source, &mut diagnostics).unwrap();
-        assert!(SPEC.parse(&node, &mut diagnostics, "processors::batch").is_none());
-        let found = diagnostics.sorted()[0].message.clone();
-        assert!(found.contains(expected), "{found}");
+        let (settings, found) = testkit::settings::read::<Config>(yaml, "processors::batch");
+        assert!(settings.is_none() && found.contains(expected), "{found}");
     };
     check(
         "{send_batch_size: 100, send_batch_max_size: 10}",

@@ -3,11 +3,10 @@ use std::os::unix::net::UnixStream;
 use std::path::Path;
 use std::time::Duration;
 
-use ::config::{Diagnostics, Sources};
 use ::http::{HeaderMap, HeaderValue};
 use data::{Code, Refusal, Refused, Signal};
 use testkit::contract;
-use testkit::generate::batch;
+use testkit::generate::{batch, message};
 
 use super::*;
 use crate::intake::{Receipt, for_client, metadata};
@@ -19,12 +18,7 @@ fn keeps_the_contract_of_a_type() {
 
 /// Reads a configuration; the findings, or nothing.
 fn findings(yaml: &str) -> (Option<Config>, String) {
-    let mut sources = Sources::default();
-    let source = sources.add("test.yaml", yaml);
-    let mut diagnostics = Diagnostics::new(sources);
-    let config = ::config::yaml::parse(yaml, source, &mut diagnostics)
-        .and_then(|node| ::config::read::<Config>(&node, &mut diagnostics, "receivers::otlp"));
-    (config, diagnostics.to_string())
+    testkit::settings::read(yaml, "receivers::otlp")
 }
 
 fn config(yaml: &str) -> Config {
@@ -153,8 +147,7 @@ async fn keeps_the_contract_of_a_receiver() {
         let stage = OtlpReceiver::build(&config, &testkit::build_cx()).unwrap();
         contract::receiver(stage, signal, 1234, || async {
             for (first, count) in [(1, 1), (2, 0), (10, 1233)] {
-                let body: Vec<u8> =
-                    batch(signal, first, count).chunks().flat_map(|chunk| chunk.to_vec()).collect();
+                let body = message(&batch(signal, first, count));
                 let answer = tokio::task::block_in_place(|| post(&socket, signal, &body));
                 assert!(answer.starts_with("HTTP/1.1 200"), "{answer}");
             }

@@ -32,11 +32,6 @@ fn encoded(signal: Signal, items: usize) -> Vec<Bytes> {
     parts
 }
 
-#[test]
-fn an_empty_body_is_refused() {
-    testkit::contract::spec(&SPEC, false);
-}
-
 #[tokio::test]
 async fn grpc_keeps_the_contract() {
     for (signal, service) in [
