@@ -45,7 +45,7 @@ pub(crate) fn examine(locations: &[Location]) -> Examined {
     let mut diagnostics = tree.diagnostics();
     let draft = Draft::read(&tree, COMPONENTS, &mut diagnostics);
     if let Some(draft) = &draft {
-        let (environment, user_agent) = (environment::variables(), run::user_agent().into());
+        let (environment, user_agent) = (environment::of_process(), run::user_agent().into());
         let cx = BuildCx { id: Arc::default(), signal: None, environment, user_agent };
         draft.try_build(&cx, &mut diagnostics);
     }

@@ -9,6 +9,8 @@ use component::Environment;
 use config::{Env, SystemEnv};
 use net::http::client::{Client, Settings};
 
+use crate::machine;
+
 /// For a server to give a configuration. The Collector waits for ever.
 const FETCH_TIMEOUT: Duration = Duration::from_secs(30);
 
@@ -33,10 +35,10 @@ impl Env for ProcessEnv {
     }
 }
 
-/// The variables of the process. What is not UTF-8 in them is replaced.
-pub(crate) fn variables() -> Environment {
+/// What surrounds the process. What is not UTF-8 in its variables is replaced.
+pub(crate) fn of_process() -> Environment {
     let text = |text: OsString| text.to_string_lossy().into_owned();
-    Environment::new(std::env::vars_os().map(|(name, value)| (text(name), text(value))))
+    Environment::new(std::env::vars_os().map(|(name, value)| (text(name), text(value)))).on(machine::machine())
 }
 
 fn fetch(url: &str) -> io::Result<Vec<u8>> {
@@ -46,7 +48,7 @@ fn fetch(url: &str) -> io::Result<Vec<u8>> {
         disable_keep_alives: true,
         ..Settings::default()
     };
-    let variables = variables();
+    let variables = of_process();
     let proxies = net::proxy::Environment::from_variables(|name| variables.get(name));
     let client = Client::new(settings, &proxies).map_err(io::Error::other)?;
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;

@@ -3,6 +3,20 @@
 use std::fs;
 use std::path::Path;
 
+use component::Machine;
+
+/// The machine, for the components.
+pub(crate) fn machine() -> Machine {
+    Machine { memory: memory(), resident }
+}
+
+/// Bytes that the process holds resident.
+fn resident() -> Option<u64> {
+    let status = fs::read_to_string("/proc/self/status").ok()?;
+    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"))?;
+    Some(line.split_whitespace().next()?.parse::<u64>().ok()? * 1024)
+}
+
 /// Bytes of memory that the process may use: the limit of its control group, or what the machine has.
 pub(crate) fn memory() -> u64 {
     let machine = fs::read_to_string("/proc/meminfo").ok().and_then(|text| total_of(&text));

@@ -40,7 +40,7 @@ pub(crate) fn run(sources: &Sources) -> Result<ExitCode> {
         listeners: Listeners::default(),
         registry,
         fatal: fatal.clone(),
-        environment: environment::variables(),
+        environment: environment::of_process(),
         user_agent: user_agent().into(),
     };
     tracing::info!(

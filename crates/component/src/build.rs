@@ -5,25 +5,57 @@ use std::sync::Arc;
 
 use data::Signal;
 
-/// Environment variables as the process saw them at the start. Nothing but the binary reads the real ones.
+/// What surrounds the process: environment variables as they were at the start, and the machine's memory. Nothing but
+/// the binary reads the real ones.
 #[derive(Clone, Debug, Default)]
-pub struct Environment(Arc<BTreeMap<String, String>>);
+pub struct Environment {
+    variables: Arc<BTreeMap<String, String>>,
+    machine: Machine,
+}
+
+/// The memory of the machine, or of the container.
+#[derive(Clone, Copy, Debug)]
+pub struct Machine {
+    /// Bytes that the process may use.
+    pub memory: u64,
+    /// Bytes that the process holds resident now; none where the system does not say. A system call.
+    pub resident: fn() -> Option<u64>,
+}
+
+impl Default for Machine {
+    /// A machine without bounds that knows nothing of what is resident.
+    fn default() -> Self {
+        Self { memory: u64::MAX, resident: || None }
+    }
+}
 
 impl Environment {
     /// An environment of these variables.
     pub fn new(variables: impl IntoIterator<Item = (String, String)>) -> Self {
-        Self(Arc::new(variables.into_iter().collect()))
+        Self { variables: Arc::new(variables.into_iter().collect()), machine: Machine::default() }
+    }
+
+    /// The same variables on another machine.
+    #[must_use]
+    pub fn on(self, machine: Machine) -> Self {
+        Self { machine, ..self }
+    }
+
+    /// The machine.
+    #[must_use]
+    pub const fn machine(&self) -> Machine {
+        self.machine
     }
 
     /// The value of a variable, if it is set.
     #[must_use]
     pub fn get(&self, name: &str) -> Option<&str> {
-        self.0.get(name).map(String::as_str)
+        self.variables.get(name).map(String::as_str)
     }
 
     /// Every variable, sorted by name.
     pub fn iter(&self) -> impl Iterator<Item = (&str, &str)> {
-        self.0.iter().map(|(name, value)| (name.as_str(), value.as_str()))
+        self.variables.iter().map(|(name, value)| (name.as_str(), value.as_str()))
     }
 }
 

@@ -7,6 +7,7 @@
 mod build;
 mod channel;
 mod exporter;
+mod gate;
 mod listeners;
 mod node;
 mod out;
@@ -17,9 +18,10 @@ mod spec;
 pub mod storage;
 mod workers;
 
-pub use build::{BuildCx, BuildError, Environment};
+pub use build::{BuildCx, BuildError, Environment, Machine};
 pub use channel::{Capacity, Closed, Entry, Inbox, Inlet, Level, Overflow, SHUTDOWN, Sizer, channel};
 pub use exporter::{Accepted, ExportFuture, Exporter, ExporterStage, ExporterUnit};
+pub use gate::{Gate, Guard, Way};
 pub use listeners::Listeners;
 pub use node::{Kind, NodeId};
 pub use out::Out;

@@ -16,6 +16,7 @@ use tokio::sync::OwnedSemaphorePermit;
 use tokio::time::Instant;
 
 use crate::channel::{Closed, Inlet, Overflow, SHUTDOWN, Slot};
+use crate::gate::{Guard, Way};
 
 /// The reason under which items are refused whose client did not wait until there was room for them.
 const CLIENT_GONE: &str = "client gone";
@@ -46,15 +47,28 @@ pub struct Outlets {
 struct Branches {
     /// In the order in which room is reserved.
     needed: Vec<Needed>,
-    best_effort: Vec<Inlet>,
+    best_effort: Vec<(Inlet, Origin)>,
+    /// The ways that have gates.
+    gated: Vec<Gated>,
 }
 
 /// A channel that has to take the batch.
 #[derive(Debug)]
 struct Needed {
     inlet: Inlet,
-    /// How many edges lead into it: pipelines without processors may share an exporter.
-    copies: usize,
+    /// Where each of the edges into it comes from: pipelines without processors may share an exporter.
+    origins: Vec<Origin>,
+}
+
+/// The gated way behind whose gates an edge begins; none for the node itself.
+type Origin = Option<usize>;
+
+/// The gates of a way, at least one.
+#[derive(Debug)]
+struct Gated {
+    guards: Vec<Arc<Guard>>,
+    /// Whether a refusal of its gates counts: some edge behind them is not best-effort.
+    needed: bool,
 }
 
 /// Why a batch could not be placed.
@@ -67,7 +81,13 @@ impl Outlet {
     /// Joins the edges with the account of the node that they leave.
     #[must_use]
     pub fn new(edges: Vec<Edge>, account: Arc<Account>) -> Self {
-        Self { branches: Arc::new(Branches::new(edges)), account }
+        Self::through(vec![edges.into()], account)
+    }
+
+    /// Joins ways, some of which may have gates, with the account of the node that they leave.
+    #[must_use]
+    pub fn through(ways: Vec<Way>, account: Arc<Account>) -> Self {
+        Self { branches: Arc::new(Branches::new(ways)), account }
     }
 
     /// The account of the node that this leaves.
@@ -76,15 +96,24 @@ impl Outlet {
         &self.account
     }
 
+    /// Whether the gates behind this would let a request pass: to be asked before it is read.
+    ///
+    /// # Errors
+    /// What the client is to be told; it is counted as a request that was not read.
+    pub fn admit(&self) -> Result<(), Refused> {
+        self.branches.needed_guards().try_for_each(|guard| guard.admit_unread())
+    }
+
     /// Hands on a batch that is inside the node, waiting for room however long it takes.
     ///
     /// If the next stage has ended the batch is refused in its ticket and in the account.
     pub async fn send(&self, batch: Batch) {
+        let Some(batch) = self.past_gates(batch) else { return };
         let mut slots = Vec::with_capacity(self.branches.needed.len());
         for needed in &self.branches.needed {
-            match needed.inlet.reserve(&batch, needed.copies).await {
+            match needed.inlet.reserve(&batch, needed.origins.len()).await {
                 Ok(permit) => needed.divide(permit, &mut slots),
-                Err(Closed) => return self.refuse(batch, &Unplaced::Closed),
+                Err(Closed) => return refuse(&self.account, batch, &Unplaced::Closed),
             }
         }
         self.place(batch, slots);
@@ -96,6 +125,7 @@ impl Outlet {
     /// became of it is said by the batch's ticket. Dropping the future before that refuses the batch.
     pub async fn offer(&self, batch: Batch, patience: Duration) {
         self.account.receive(batch.items());
+        let Some(batch) = self.past_gates(batch) else { return };
         let mut offered = Offered { account: &self.account, batch: Some(batch) };
         let mut slots = Vec::with_capacity(self.branches.needed.len());
         let reserved = match &offered.batch {
@@ -105,88 +135,174 @@ impl Outlet {
         let Some(batch) = offered.batch.take() else { return };
         match reserved {
             Ok(()) => self.place(batch, slots),
-            Err(why) => self.refuse(batch, &why),
+            Err(why) => refuse(&self.account, batch, &why),
         }
     }
 
-    fn place(&self, mut batch: Batch, slots: Vec<Slot<'_>>) {
-        let items = batch.items();
+    /// Gives the batch back if no gate refuses it, which only what somebody waits for can be: refusing what was
+    /// taken over before would lose it.
+    fn past_gates(&self, batch: Batch) -> Option<Batch> {
+        if self.branches.gated.is_empty() || !batch.ticket.is_awaited() {
+            return Some(batch);
+        }
+        for gated in self.branches.gated.iter().filter(|gated| gated.needed) {
+            let refusal = gated
+                .guards
+                .iter()
+                .enumerate()
+                .find_map(|(at, guard)| Some((at, guard.admit(&batch).err()?)));
+            if let Some((at, refused)) = refusal {
+                self.account.leave(batch.items());
+                gated.enter(&batch, Some(at));
+                batch.refused(&refused);
+                return None;
+            }
+        }
+        Some(batch)
+    }
+
+    fn place(&self, mut batch: Batch, slots: Vec<(Slot<'_>, Origin)>) {
+        let mut books = self.enter_gates(&batch);
         let mut best_effort = self.branches.best_effort.iter();
         // With nobody else to answer for the batch, one of these gets it and the others copies.
         let alone = if slots.is_empty() { best_effort.next() } else { None };
-        for inlet in best_effort {
-            self.account.create(items);
-            self.place_if_room(inlet, batch.best_effort());
+        for (inlet, origin) in best_effort {
+            place_if_room(inlet, batch.best_effort(), books.next_from(*origin));
         }
-        if let Some(inlet) = alone {
+        if let Some((inlet, origin)) = alone {
             std::mem::take(&mut batch.ticket).delivered();
-            return self.place_if_room(inlet, batch);
+            return place_if_room(inlet, batch, books.next_from(*origin));
         }
         let mut slots = slots.into_iter();
-        let Some(last) = slots.next_back() else {
-            self.account.discard("no way out", items);
+        let Some((last, last_origin)) = slots.next_back() else {
+            self.account.discard("no way out", batch.items());
             return batch.delivered();
         };
-        for slot in slots {
-            self.account.create(items);
-            self.fill(slot, batch.branch());
+        for (slot, origin) in slots {
+            fill(slot, batch.branch(), books.next_from(origin));
         }
-        self.fill(last, batch);
+        fill(last, batch, books.next_from(last_origin));
     }
 
-    fn place_if_room(&self, inlet: &Inlet, batch: Batch) {
-        let items = batch.items();
-        let slot = inlet.try_reserve(&batch, 1).ok().flatten().map(|permit| inlet.slot(permit));
-        let unplaced = match slot {
-            Some(slot) => slot.fill(batch).err(),
-            None => Some(batch),
+    /// Leads a batch for which there is room through all gates.
+    fn enter_gates(&self, batch: &Batch) -> Copies<'_> {
+        let mut books = Copies {
+            items: batch.items(),
+            own: (&self.account, false),
+            gated: self.branches.gated.iter().map(|gated| (gated.account(), false)).collect(),
         };
-        match unplaced {
-            None => self.account.leave(items),
-            Some(batch) => {
-                self.account.discard("best-effort branch full", items);
-                batch.delivered();
-            }
+        for gated in &self.branches.gated {
+            books.next_from(None).leave(batch.items());
+            gated.enter(batch, None);
         }
-    }
-
-    fn fill(&self, slot: Slot<'_>, batch: Batch) {
-        let items = batch.items();
-        match slot.fill(batch) {
-            Ok(()) => self.account.leave(items),
-            Err(batch) => self.refuse(batch, &Unplaced::Closed),
-        }
-    }
-
-    fn refuse(&self, batch: Batch, why: &Unplaced) {
-        let (reason, refused) = match why {
-            // The hint keeps thousands of clients from knocking at once; the text is the Collector's.
-            Unplaced::Full => (
-                "queue full",
-                Refused::retry_after(Duration::from_secs(1), Code::Unavailable, "sending queue is full"),
-            ),
-            Unplaced::Closed => {
-                let reason = if batch.ticket.is_awaited() { "stopped" } else { SHUTDOWN };
-                (reason, Refused::retry("the pipeline is stopping"))
-            }
-        };
-        self.account.refuse(reason, batch.items());
-        batch.refused(&refused);
+        books
     }
 }
 
-impl Branches {
-    fn new(mut edges: Vec<Edge>) -> Self {
-        edges.sort_by_key(|edge| Reverse(edge.inlet.number()));
-        let (mut needed, mut best_effort): (Vec<Needed>, Vec<Inlet>) = (Vec::new(), Vec::new());
-        for Edge { inlet, best_effort: may_fail } in edges {
-            match needed.last_mut() {
-                _ if may_fail => best_effort.push(inlet),
-                Some(last) if last.inlet.number() == inlet.number() => last.copies += 1,
-                _ => needed.push(Needed { inlet, copies: 1 }),
+/// The accounts that a batch is handed on from. Each gives it once; whatever it gives further is a copy made there.
+struct Copies<'a> {
+    items: usize,
+    own: (&'a Account, bool),
+    gated: Vec<(&'a Account, bool)>,
+}
+
+impl<'a> Copies<'a> {
+    /// The account that the next edge from `origin` leaves, with the batch in it.
+    fn next_from(&mut self, origin: Origin) -> &'a Account {
+        let (account, given) = match origin.and_then(|gated| self.gated.get_mut(gated)) {
+            Some(gated) => gated,
+            None => &mut self.own,
+        };
+        if *given {
+            account.create(self.items);
+        }
+        *given = true;
+        account
+    }
+}
+
+impl Gated {
+    /// The account of the last gate: what the edges behind it leave.
+    fn account(&self) -> &Account {
+        self.guards.last().expect("a gated way has a gate").account()
+    }
+
+    /// Leads the batch from gate to gate: into the last one, or to the one that refuses it.
+    fn enter(&self, batch: &Batch, refused_at: Option<usize>) {
+        let last = refused_at.unwrap_or(self.guards.len().saturating_sub(1));
+        for (at, guard) in self.guards.iter().enumerate().take(last + 1) {
+            guard.enter(batch, refused_at != Some(at));
+            if at < last {
+                guard.account().leave(batch.items());
             }
         }
-        Self { needed, best_effort }
+    }
+}
+
+fn place_if_room(inlet: &Inlet, batch: Batch, account: &Account) {
+    let items = batch.items();
+    let slot = inlet.try_reserve(&batch, 1).ok().flatten().map(|permit| inlet.slot(permit));
+    let unplaced = match slot {
+        Some(slot) => slot.fill(batch).err(),
+        None => Some(batch),
+    };
+    match unplaced {
+        None => account.leave(items),
+        Some(batch) => {
+            account.discard("best-effort branch full", items);
+            batch.delivered();
+        }
+    }
+}
+
+fn fill(slot: Slot<'_>, batch: Batch, account: &Account) {
+    let items = batch.items();
+    match slot.fill(batch) {
+        Ok(()) => account.leave(items),
+        Err(batch) => refuse(account, batch, &Unplaced::Closed),
+    }
+}
+
+fn refuse(account: &Account, batch: Batch, why: &Unplaced) {
+    let (reason, refused) = match why {
+        // The hint keeps thousands of clients from knocking at once; the text is the Collector's.
+        Unplaced::Full => (
+            "queue full",
+            Refused::retry_after(Duration::from_secs(1), Code::Unavailable, "sending queue is full"),
+        ),
+        Unplaced::Closed => {
+            let reason = if batch.ticket.is_awaited() { "stopped" } else { SHUTDOWN };
+            (reason, Refused::retry("the pipeline is stopping"))
+        }
+    };
+    account.refuse(reason, batch.items());
+    batch.refused(&refused);
+}
+
+impl Branches {
+    fn new(ways: Vec<Way>) -> Self {
+        let (mut edges, mut gated) = (Vec::new(), Vec::new());
+        for Way { guards, edges: behind } in ways {
+            let origin = (!guards.is_empty() && !behind.is_empty()).then_some(gated.len());
+            if origin.is_some() {
+                gated.push(Gated { guards, needed: behind.iter().any(|edge| !edge.best_effort) });
+            }
+            edges.extend(behind.into_iter().map(|edge| (edge, origin)));
+        }
+        edges.sort_by_key(|(edge, _)| Reverse(edge.inlet.number()));
+        let (mut needed, mut best_effort): (Vec<Needed>, Vec<(Inlet, Origin)>) = (Vec::new(), Vec::new());
+        for (Edge { inlet, best_effort: may_fail }, origin) in edges {
+            match needed.last_mut() {
+                _ if may_fail => best_effort.push((inlet, origin)),
+                Some(last) if last.inlet.number() == inlet.number() => last.origins.push(origin),
+                _ => needed.push(Needed { inlet, origins: vec![origin] }),
+            }
+        }
+        Self { needed, best_effort, gated }
+    }
+
+    fn needed_guards(&self) -> impl Iterator<Item = &Guard> {
+        self.gated.iter().filter(|gated| gated.needed).flat_map(|gated| gated.guards.iter().map(Arc::as_ref))
     }
 
     /// Reserves in every needed branch, or says why that can't be.
@@ -194,14 +310,15 @@ impl Branches {
         &'a self,
         batch: &Batch,
         patience: Duration,
-        slots: &mut Vec<Slot<'a>>,
+        slots: &mut Vec<(Slot<'a>, Origin)>,
     ) -> Result<(), Unplaced> {
         let mut since: Option<Instant> = None;
         for needed in &self.needed {
-            let permit = match needed.inlet.try_reserve(batch, needed.copies) {
+            let copies = needed.origins.len();
+            let permit = match needed.inlet.try_reserve(batch, copies) {
                 Ok(Some(permit)) => permit,
                 Ok(None) if needed.inlet.overflow() == Overflow::Refuse => {
-                    needed.inlet.count_refused(batch, needed.copies);
+                    needed.inlet.count_refused(batch, copies);
                     return Err(Unplaced::Full);
                 }
                 Ok(None) => {
@@ -222,7 +339,7 @@ impl Needed {
         batch: &Batch,
         patience: Duration,
     ) -> Result<OwnedSemaphorePermit, Unplaced> {
-        match tokio::time::timeout(patience, self.inlet.reserve(batch, self.copies)).await {
+        match tokio::time::timeout(patience, self.inlet.reserve(batch, self.origins.len())).await {
             Ok(Ok(permit)) => Ok(permit),
             Ok(Err(Closed)) => Err(Unplaced::Closed),
             Err(_elapsed) => Err(Unplaced::Full),
@@ -230,12 +347,14 @@ impl Needed {
     }
 
     /// A slot for each edge out of the room for all.
-    fn divide<'a>(&'a self, mut permit: OwnedSemaphorePermit, slots: &mut Vec<Slot<'a>>) {
-        for left in (2..=self.copies).rev() {
+    fn divide<'a>(&'a self, mut permit: OwnedSemaphorePermit, slots: &mut Vec<(Slot<'a>, Origin)>) {
+        let Some((last, others)) = self.origins.split_last() else { return };
+        for (given, origin) in others.iter().enumerate() {
+            let left = self.origins.len() - given;
             let share = permit.split(permit.num_permits() / left).expect("a share is no more than the whole");
-            slots.push(self.inlet.slot(share));
+            slots.push((self.inlet.slot(share), *origin));
         }
-        slots.push(self.inlet.slot(permit));
+        slots.push((self.inlet.slot(permit), *last));
     }
 }
 

@@ -1,5 +1,7 @@
 //! What is known of a component type before any of it exists.
 
+use std::sync::Arc;
+
 use config::document::Role;
 use config::{Diagnostics, Json, Node, Section};
 use data::{Signal, Signals};
@@ -8,6 +10,7 @@ use futures::future::BoxFuture;
 
 use crate::build::{BuildCx, BuildError};
 use crate::exporter::ExporterUnit;
+use crate::gate::Gate;
 use crate::node::Kind;
 use crate::outlet::Outlets;
 use crate::processor::Processor;
@@ -255,6 +258,8 @@ pub enum Stage {
     Receiver(Box<dyn FnOnce(Outlets, RunCx) -> BoxFuture<'static, Ended> + Send>),
     /// A processor or connector.
     Processor(Box<dyn Processor>),
+    /// A processor that only lets pass or refuses. One for all pipelines that name it.
+    Gate(Arc<dyn Gate>),
     /// Opened once for each signal.
     Exporter(Box<dyn ExporterUnit>),
     /// Runs beside the pipelines.
@@ -270,6 +275,11 @@ impl Stage {
     /// Erases a processor or connector.
     pub fn processor(processor: impl Processor) -> Self {
         Self::Processor(Box::new(processor))
+    }
+
+    /// Erases a gate.
+    pub fn gate(gate: impl Gate) -> Self {
+        Self::Gate(Arc::new(gate))
     }
 
     /// Erases an extension.

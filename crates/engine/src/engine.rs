@@ -17,7 +17,7 @@ use crate::blueprint::{Blueprint, Settings};
 use crate::books::Books;
 use crate::running::{NodeTask, Report, cut_off, start, wait};
 use crate::services::Services;
-use crate::stage::drive;
+use crate::stage::{drive, look_after};
 use crate::wiring::{Unbuilt, Wired, Work, wire};
 
 /// What nodes get to end while something else waits for them, such as the next graph.
@@ -257,7 +257,7 @@ impl Engine {
         work.sort_by_key(|(_, work)| match work {
             Work::Extension(_) => 0,
             Work::Exporter(_) => 1,
-            Work::Processor { .. } => 2,
+            Work::Processor { .. } | Work::Gate(_) => 2,
             Work::Receiver { .. } => 3,
         });
         let mut work = work.into_iter();
@@ -288,7 +288,7 @@ impl Engine {
                 let retired = CancellationToken::new();
                 (retired.clone(), retired)
             }
-            Work::Receiver { .. } => (graph.draining.clone(), graph.draining.clone()),
+            Work::Receiver { .. } | Work::Gate(_) => (graph.draining.clone(), graph.draining.clone()),
             // Ends with its input, whose end is somebody else's to explain: a receiver that failed to start.
             Work::Processor { .. } => (graph.draining.clone(), cancelled()),
         };
@@ -315,6 +315,7 @@ impl Engine {
             Work::Extension(Stage::Extension(run)) => run(cx),
             Work::Receiver { stage: Stage::Receiver(run), outlets } => run(outlets, cx),
             Work::Exporter(stage) => (stage.run)(cx),
+            Work::Gate(gate) => look_after(gate, cx).boxed(),
             Work::Processor { stage, inbox, outlet } => {
                 let account = Arc::clone(outlet.account());
                 let out = Out::new(Arc::clone(&cx.name), Arc::clone(&cx.budget), account);

@@ -1,9 +1,9 @@
-//! Driving a processor: the only place where one waits.
+//! Driving processors and looking after gates: the only place where one waits.
 
 use std::pin::Pin;
 use std::sync::Arc;
 
-use component::{BoxError, Ended, Entry, Inbox, Out, Outlet, Processor, RunCx};
+use component::{BoxError, Ended, Entry, Gate, Inbox, Out, Outlet, Processor, RunCx};
 use data::{Clock, Time};
 use tokio::time::{Instant, Sleep, sleep_until};
 
@@ -35,6 +35,24 @@ pub(crate) async fn drive(
         }
         if last {
             return still_held(&*stage);
+        }
+    }
+}
+
+/// Calls a gate's check as often as it asks for that, until the drain.
+pub(crate) async fn look_after(gate: Arc<dyn Gate>, cx: RunCx) -> Ended {
+    gate.attach(&cx.meters, &cx.node.id);
+    gate.check(&cx.budget);
+    cx.ready();
+    let interval = gate.check_interval();
+    if interval.is_zero() {
+        cx.draining.cancelled().await;
+        return Ok(());
+    }
+    loop {
+        tokio::select! {
+            () = cx.draining.cancelled() => return Ok(()),
+            () = tokio::time::sleep(interval) => gate.check(&cx.budget),
         }
     }
 }

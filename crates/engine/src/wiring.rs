@@ -7,8 +7,8 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use component::{
-    BuildCx, BuildError, Capacity, Edge, ExporterStage, ExporterUnit, Inbox, Inlet, Kind, NodeId, Outlet,
-    Outlets, Processor, Stage, channel,
+    BuildCx, BuildError, Capacity, Edge, ExporterStage, ExporterUnit, Gate, Guard, Inbox, Inlet, Kind,
+    NodeId, Outlet, Outlets, Processor, Stage, Way, channel,
 };
 use config::Node;
 use data::{Budget, Signal};
@@ -28,8 +28,17 @@ pub(crate) struct Unbuilt {
 pub(crate) enum Work {
     Extension(Stage),
     Exporter(ExporterStage),
-    Processor { stage: Box<dyn Processor>, inbox: Inbox, outlet: Outlet },
-    Receiver { stage: Stage, outlets: Outlets },
+    Processor {
+        stage: Box<dyn Processor>,
+        inbox: Inbox,
+        outlet: Outlet,
+    },
+    /// What looks after a gate; the gate itself stands on the edges.
+    Gate(Arc<dyn Gate>),
+    Receiver {
+        stage: Stage,
+        outlets: Outlets,
+    },
 }
 
 /// A graph that is wired and not yet started.
@@ -57,6 +66,7 @@ pub(crate) fn wire(
         running,
         units: BTreeMap::new(),
         connectors: BTreeMap::new(),
+        gates: BTreeMap::new(),
         entries: BTreeMap::new(),
         errors: Vec::new(),
         wired: Wired { work: Vec::new(), exporters: BTreeMap::new() },
@@ -77,7 +87,9 @@ struct Wiring<'a> {
     running: &'a BTreeMap<NodeId, (Inlet, Node)>,
     units: BTreeMap<Arc<str>, Box<dyn ExporterUnit>>,
     connectors: BTreeMap<NodeId, Inlet>,
-    entries: BTreeMap<Arc<str>, Vec<Edge>>,
+    /// One for each id, whatever pipelines it stands in.
+    gates: BTreeMap<Arc<str>, Arc<dyn Gate>>,
+    entries: BTreeMap<Arc<str>, Way>,
     errors: Vec<Unbuilt>,
     wired: Wired,
 }
@@ -101,7 +113,7 @@ impl Wiring<'_> {
             let mut outlets = Outlets::default();
             for signal in signals {
                 let outlet =
-                    Outlet::new(self.edges_from(&part.id, signal), self.books.account(&node, signal));
+                    Outlet::through(self.ways_from(&part.id, signal), self.books.account(&node, signal));
                 outlets = outlets.with(signal, outlet);
             }
             if let Some(stage) = self.build(Kind::Receiver, &part.id) {
@@ -110,30 +122,26 @@ impl Wiring<'_> {
         }
     }
 
-    /// The edges from a receiver or connector into every pipeline of that signal that takes from it.
-    fn edges_from(&mut self, id: &str, signal: Signal) -> Vec<Edge> {
+    /// The ways from a receiver or connector into every pipeline of that signal that takes from it.
+    fn ways_from(&mut self, id: &str, signal: Signal) -> Vec<Way> {
         let takes = |pipeline: &&Pipeline| {
             pipeline.signal == signal && pipeline.receivers.iter().any(|receiver| &**receiver == id)
         };
-        self.blueprint.pipelines.iter().filter(takes).flat_map(|pipeline| self.entry(pipeline)).collect()
+        self.blueprint.pipelines.iter().filter(takes).map(|pipeline| self.entry(pipeline)).collect()
     }
 
-    /// The edges into a pipeline, wiring it if that has not been done.
-    fn entry(&mut self, pipeline: &Pipeline) -> Vec<Edge> {
-        if let Some(edges) = self.entries.get(&pipeline.name) {
-            return edges.clone();
+    /// The way into a pipeline, wiring it if that has not been done.
+    fn entry(&mut self, pipeline: &Pipeline) -> Way {
+        if let Some(way) = self.entries.get(&pipeline.name) {
+            return way.clone();
         }
-        let mut edges = self.exits(pipeline);
+        let mut way = Way::from(self.exits(pipeline));
         for id in pipeline.processors.iter().rev() {
             let node = NodeId::processor(id, pipeline.signal, &pipeline.name);
-            if let Some(inlet) = self.processor(Kind::Processor, id, node, pipeline.signal, edges) {
-                edges = vec![Edge { inlet, best_effort: false }];
-            } else {
-                edges = Vec::new();
-            }
+            way = self.stage(Kind::Processor, id, node, pipeline.signal, vec![way]);
         }
-        self.entries.insert(Arc::clone(&pipeline.name), edges.clone());
-        edges
+        self.entries.insert(Arc::clone(&pipeline.name), way.clone());
+        way
     }
 
     fn exits(&mut self, pipeline: &Pipeline) -> Vec<Edge> {
@@ -157,32 +165,57 @@ impl Wiring<'_> {
                 inlets.push(inlet.clone());
                 continue;
             }
-            let edges = self.edges_from(id, output);
-            if let Some(inlet) = self.processor(Kind::Connector, id, node.clone(), input, edges) {
+            let ways = self.ways_from(id, output);
+            let way = self.stage(Kind::Connector, id, node.clone(), input, ways);
+            if let [Edge { inlet, .. }] = &*way.edges {
                 self.connectors.insert(node, inlet.clone());
-                inlets.push(inlet);
+                inlets.push(inlet.clone());
             }
         }
         inlets
     }
 
+    /// The way through a processor or connector to what is behind it; without edges if it can't be built.
+    fn stage(&mut self, kind: Kind, id: &Arc<str>, node: NodeId, signal: Signal, behind: Vec<Way>) -> Way {
+        if let (Kind::Processor, Some(gate)) = (kind, self.gates.get(id)) {
+            return self.guarded(Arc::clone(gate), &node, signal, behind);
+        }
+        match self.build_for(kind, id, Some(signal)) {
+            Some(Stage::Processor(stage)) => self.processor(stage, node, signal, behind),
+            Some(Stage::Gate(gate)) if kind == Kind::Processor => {
+                self.gates.insert(Arc::clone(id), Arc::clone(&gate));
+                self.wired.work.push((NodeId::shared(kind, id), Work::Gate(Arc::clone(&gate))));
+                self.guarded(gate, &node, signal, behind)
+            }
+            Some(_) => self.wrong_stage(kind, id).unwrap_or_default(),
+            None => Way::default(),
+        }
+    }
+
     fn processor(
         &mut self,
-        kind: Kind,
-        id: &Arc<str>,
+        stage: Box<dyn Processor>,
         node: NodeId,
         signal: Signal,
-        edges: Vec<Edge>,
-    ) -> Option<Inlet> {
-        let Stage::Processor(stage) = self.build_for(kind, id, Some(signal))? else {
-            return self.wrong_stage(kind, id);
-        };
+        behind: Vec<Way>,
+    ) -> Way {
         let account = self.books.account(&node, signal);
         let takes_over = stage.takes_over().then(|| node.to_string().into());
         let (inlet, inbox) = channel(Capacity { takes_over, ..Capacity::inbox() }, Arc::clone(&account));
-        let outlet = Outlet::new(edges, account);
+        let outlet = Outlet::through(behind, account);
         self.wired.work.push((node, Work::Processor { stage, inbox, outlet }));
-        Some(inlet)
+        vec![Edge { inlet, best_effort: false }].into()
+    }
+
+    fn guarded(&self, gate: Arc<dyn Gate>, node: &NodeId, signal: Signal, behind: Vec<Way>) -> Way {
+        let guard = Guard::new(gate, Arc::clone(self.budget), self.books.account(node, signal));
+        let mut way = Way { guards: vec![Arc::new(guard)], edges: Vec::new() };
+        // Inside a pipeline there is one way behind a processor.
+        for Way { guards, edges } in behind {
+            way.guards.extend(guards);
+            way.edges.extend(edges);
+        }
+        way
     }
 
     fn exporter(&mut self, id: &Arc<str>, signal: Signal) -> Option<Inlet> {

@@ -8,13 +8,15 @@ use std::time::Duration;
 use bytes::Bytes;
 use component::storage::{Position, Storage};
 use component::{
-    Capacity, Carries, Edge, ExporterUnit, Kind, NodeId, Outlet, Outlets, Processor, Spec, Stage, channel,
+    Capacity, Carries, Edge, ExporterUnit, Gate, Guard, Kind, NodeId, Outlet, Outlets, Processor, Spec,
+    Stage, Way, channel,
 };
 use config::{Diagnostics, Node, Sources, Value};
-use data::{Account, Signal, Verdict};
+use data::{Account, Budget, Signal, Ticket, Verdict};
+use futures::FutureExt as _;
 
 use crate::generate::{batch, ids};
-use crate::harness::{Harness, RunHarness, build_cx, run_cx};
+use crate::harness::{Harness, RunHarness, build_cx, registry, run_cx};
 
 /// The type is named as the Collector names types, its settings are documented, and `defaults_build` tells
 /// whether an empty body is a complete configuration; if not, it must be refused with a reason.
@@ -48,6 +50,45 @@ pub fn processor<P: Processor>(make: impl Fn() -> P, carries: Carries) {
         every_item_is_accounted_for(make(), signal);
         nothing_comes_of_nothing(make(), signal);
         built_then_dropped(make());
+    }
+}
+
+/// A gate lets everything pass while nothing is held, and what it lets pass or refuses is in the books and in the
+/// verdict; what was taken over before is never refused.
+pub fn gate<G: Gate>(make: impl Fn() -> G) {
+    let budget = Budget::unlimited();
+    let (gate, account) = (Arc::new(make()), Arc::new(Account::default()));
+    gate.attach(&registry().scope(), "under_test");
+    gate.check(&budget);
+    assert!(!gate.reason().is_empty());
+    let guard = Guard::new(gate, Arc::clone(&budget), Arc::clone(&account));
+    let (inlet, mut inbox) = channel(Capacity::inbox(), Arc::new(Account::default()));
+    let way = Way { guards: vec![Arc::new(guard)], edges: vec![Edge { inlet, best_effort: false }] };
+    let outlet = Outlet::through(vec![way], Arc::new(Account::default()));
+    let offer = |items| {
+        let (ticket, verdict) = Ticket::open(items);
+        let batch = batch(Signal::Traces, 1, items).with_ticket(ticket);
+        outlet.offer(batch, Duration::ZERO).now_or_never().expect("a gate does not wait");
+        verdict
+    };
+    outlet.admit().expect("nothing is held");
+    let verdict = offer(5);
+    inbox.try_recv().expect("it passes").batch.delivered();
+    assert_eq!(verdict.try_take(), Some(Verdict::Delivered));
+
+    let full = budget.force(usize::MAX / 2);
+    if outlet.admit().is_err() {
+        let Some(Verdict::Refused(refused)) = offer(7).try_take() else { panic!("it is not refused") };
+        assert!(refused.is_retryable(), "{refused:?}");
+        assert!(inbox.try_recv().is_none(), "what is refused goes nowhere");
+    }
+    outlet.account().receive(3);
+    outlet.send(batch(Signal::Traces, 1, 3)).now_or_never().expect("a gate does not wait");
+    assert!(inbox.try_recv().is_some(), "refusing what was taken over would lose it");
+    drop(full);
+    for account in [&account, outlet.account()] {
+        let statement = account.statement();
+        assert!(statement.balances() && statement.inside() == 0, "{statement}");
     }
 }
 
@@ -184,7 +225,7 @@ fn built_then_dropped(processor: impl Processor) {
 const fn kind_of(stage: &Stage) -> Kind {
     match stage {
         Stage::Receiver(_) => Kind::Receiver,
-        Stage::Processor(_) => Kind::Processor,
+        Stage::Processor(_) | Stage::Gate(_) => Kind::Processor,
         Stage::Exporter(_) => Kind::Exporter,
         Stage::Extension(_) => Kind::Extension,
     }

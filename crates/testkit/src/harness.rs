@@ -215,6 +215,6 @@ pub fn receiver_node() -> NodeId {
     NodeId::shared(Kind::Receiver, "under_test")
 }
 
-fn registry() -> Registry {
+pub(crate) fn registry() -> Registry {
     Registry::new(Options::default(), telemetry::Resource::default())
 }

@@ -31,7 +31,8 @@ impl Service for Grpc {
     }
 
     fn admit(&self, path: &str, _headers: &HeaderMap, _peer: Peer) -> Result<(), Status> {
-        self.route(path).map(drop)
+        let signal = self.route(path)?;
+        self.intake.admit(signal).map_err(|refused| status(&refused))
     }
 }
 

@@ -45,6 +45,17 @@ impl Service for Http {
         self.route(head).err().map(|response| *response)
     }
 
+    fn admit(&self, head: &Parts) -> Result<(), net::reserve::Refusal> {
+        let Ok((signal, _)) = self.route(head) else { return Ok(()) };
+        self.intake.admit(signal).map_err(|refused| net::reserve::Refusal {
+            message: refused.message.to_string().into(),
+            retry_after: match refused.refusal {
+                Refusal::Retry { after } => after,
+                Refusal::Permanent | Refusal::TooLarge => None,
+            },
+        })
+    }
+
     fn refuse(&self, head: &Parts, error: &BodyError) -> Response {
         let Some(encoding) = encoding(head) else { return text(error.status(), &error.to_string()) };
         let code = match error.status() {

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use component::{Outlets, RunCx};
+use component::{Outlet, Outlets, RunCx};
 use data::{Batch, Budget, BudgetExhausted, Code, Context, Refusal, Refused, Signal, Ticket, Verdict};
 use net::Peer;
 use otlp::{InvalidUtf8, Policy};
@@ -82,6 +82,11 @@ impl Intake {
     /// Whether some pipeline takes this signal from here.
     pub(crate) fn carries(&self, signal: Signal) -> bool {
         self.outlets.get(signal).is_some()
+    }
+
+    /// Whether the gates behind this (a memory limiter) would let a request pass, asked before it is read.
+    pub(crate) fn admit(&self, signal: Signal) -> Result<(), Refused> {
+        self.outlets.get(signal).map_or(Ok(()), Outlet::admit).map_err(for_client)
     }
 
     /// Takes one request into the graph and waits for what becomes of it.

@@ -62,6 +62,13 @@ pub trait Service: Send + Sync + 'static {
         None
     }
 
+    /// Whether a request may be read now. A refusal is told as [`refuse`](Self::refuse) words it, after a little of
+    /// the body was thrown away so that the client gets to read it.
+    fn admit(&self, head: &Parts) -> Result<(), Refusal> {
+        let _ = head;
+        Ok(())
+    }
+
     /// The answer to a request whose body cannot be had; plain text unless the service words it.
     fn refuse(&self, head: &Parts, error: &BodyError) -> Response {
         let _ = head;
@@ -258,7 +265,10 @@ impl<S: Service> Calls<S> {
         };
         let mut pace = Pace::new(self.settings.body_timeout, deadline);
         let mut reservation = Reservation::new(Arc::clone(&self.memory));
-        let read = self.read(&mut body, &mut pace, &mut reservation).await;
+        let read = match self.service.admit(&head) {
+            Ok(()) => self.read(&mut body, &mut pace, &mut reservation).await,
+            Err(refusal) => Err(refusal.into()),
+        };
         let wire_len = read.as_ref().map_or(0, Bytes::len);
         let opened = read.and_then(|body| match encoding {
             Some(encoding) => self.open(&body, encoding, &mut reservation),

@@ -1,0 +1,71 @@
+//! What an operator relies on: limits, health, pages and profiles of the real process.
+
+#![allow(clippy::unwrap_used, reason = "a panic is the failure report")]
+#![allow(clippy::cast_precision_loss, clippy::float_cmp, reason = "counts far below 2^52")]
+
+use std::time::Duration;
+
+use prost::Message as _;
+use testbed::grpc::{Client, TRACES};
+use testbed::http::{self, PROTOBUF};
+use testbed::{Collector, Reply, Upstream, config, eventually};
+use testkit::generate::traces;
+
+const UNAVAILABLE: i32 = 14;
+
+/// `otlp → processors → otlp_grpc`, which never gives up; further lines of `processors` and `extensions`.
+fn gateway(upstream: &Upstream, processors: &str, list: &str, extensions: &str) -> String {
+    let exporter = format!(
+        "otlp_grpc: {{endpoint: \"{}\", tls: {{insecure: true}}, compression: none, \
+         retry_on_failure: {{initial_interval: 1s, max_interval: 1s, max_elapsed_time: 0s}}}}",
+        upstream.address()
+    );
+    let ids: Vec<&str> = extensions.lines().filter_map(|line| line.split(':').next()).collect();
+    let service = format!("extensions: [{}]", ids.join(", "));
+    let config = config::graph("{}", &exporter, list, "[otlp_grpc]", &service);
+    let extensions: String = extensions.lines().map(|line| format!("  {line}\n")).collect();
+    let config = if extensions.is_empty() { config } else { format!("extensions:\n{extensions}{config}") };
+    config.replace("processors:\n", &format!("processors:\n  {processors}\n"))
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_memory_limiter_refuses_before_requests_are_read() {
+    const LIMITER: &str = "memory_limiter: {check_interval: 100ms, limit_mib: 2}";
+    let upstream = Upstream::start(Reply::Status(UNAVAILABLE, "not now".to_owned())).await;
+    let collector = Collector::start(&gateway(&upstream, LIMITER, "[memory_limiter, batch]", ""));
+    let client = Client::connect(collector.grpc()).await;
+    let (mut taken, mut refused) = (0, Vec::new());
+    // At the limit itself one more may fit, when the last was joined with others.
+    while refused.len() < 10 {
+        let answer = client.export(TRACES, &traces(taken + 1..taken + 501).encode_to_vec()).await;
+        if answer.code == 0 {
+            (taken, refused) = (taken + 500, Vec::new());
+        } else {
+            refused.push(answer);
+        }
+        assert!(taken < 100_000, "two MiB are full by now");
+    }
+    for answer in refused {
+        assert_eq!((answer.code, &*answer.message), (UNAVAILABLE, "data refused due to high memory usage"));
+        assert_eq!(answer.retry_delay, Some(Duration::from_secs(1)));
+    }
+    let body = traces(taken + 1..taken + 2).encode_to_vec();
+    let response = http::post(collector.http(), "/v1/traces", &[PROTOBUF], &body);
+    assert_eq!((response.status, response.header("retry-after")), (503, Some("1")));
+    let metric = |name: &str| collector.metric(&format!("otelcol_processor_{name}"));
+    assert_eq!(metric("memory_limiter_accepted_spans"), taken as f64);
+    let incoming = r#"incoming_items{otel_signal="traces",processor="memory_limiter"}"#;
+    assert_eq!(metric(incoming), taken as f64, "what is refused was never read");
+    assert!(collector.metric("collimator_processor_memory_limiter_refused_requests") >= 10.0);
+    collector.wait_for("Memory usage is above soft limit. Refusing data.");
+
+    upstream.reply(Reply::Ok);
+    collector.wait_for("Memory usage back within limits. Resuming normal operation.");
+    let sent = || collector.metric("otelcol_exporter_sent_spans");
+    eventually("all of it", || (sent() == taken as f64).then_some(()));
+    let answer = client.export(TRACES, &traces(taken + 1..taken + 2).encode_to_vec()).await;
+    assert_eq!(answer.code, 0, "{answer:?}");
+    let ended = collector.stop_clean();
+    ended.account.nothing_lost();
+    assert_eq!(ended.account.of("processor memory_limiter (traces)", "spans").left, taken + 1);
+}

@@ -1,0 +1,121 @@
+//! The settings: the Collector's keys, defaults and complaints.
+
+use std::time::Duration;
+
+use ::config::{Checks, Fields, Section};
+
+/// There is nothing to force here: memory is freed with the last byte that needs it.
+const NO_COLLECTOR: &str = "there is no garbage collector";
+
+/// Settings. One of `limit_mib` and `limit_percentage` is needed; with both the first counts.
+#[derive(Clone, Debug)]
+pub struct Config {
+    /// How often the resident memory is looked at; above zero.
+    pub check_interval: Duration,
+    /// The hard limit in MiB.
+    pub limit_mib: u32,
+    /// How far below the hard limit data is refused, in MiB; 0 is a fifth of the limit.
+    pub spike_limit_mib: u32,
+    /// The hard limit as a part of the memory that the process may use.
+    pub limit_percentage: u32,
+    /// As `spike_limit_mib`, as a part of the memory that the process may use.
+    pub spike_limit_percentage: u32,
+    /// Has no meaning here.
+    pub min_gc_interval_when_soft_limited: Duration,
+    /// Has no meaning here.
+    pub min_gc_interval_when_hard_limited: Duration,
+    /// Has no meaning here.
+    pub max_gc_interval_when_soft_limited: Duration,
+    /// Has no meaning here.
+    pub max_gc_interval_when_hard_limited: Duration,
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        Self {
+            check_interval: Duration::ZERO,
+            limit_mib: 0,
+            spike_limit_mib: 0,
+            limit_percentage: 0,
+            spike_limit_percentage: 0,
+            min_gc_interval_when_soft_limited: Duration::from_secs(10),
+            min_gc_interval_when_hard_limited: Duration::ZERO,
+            max_gc_interval_when_soft_limited: Duration::from_secs(30),
+            max_gc_interval_when_hard_limited: Duration::from_secs(30),
+        }
+    }
+}
+
+impl Section for Config {
+    fn describe(fields: &mut Fields<Self>) {
+        fields.field("check_interval", "How often the resident memory is looked at; must be given.", |c| {
+            &mut c.check_interval
+        });
+        fields.field("limit_mib", "The hard limit in MiB. This or `limit_percentage` must be given.", |c| {
+            &mut c.limit_mib
+        });
+        fields.field(
+            "spike_limit_mib",
+            "Data is refused so many MiB below the hard limit; 0 is a fifth of it.",
+            |c| &mut c.spike_limit_mib,
+        );
+        fields.field(
+            "limit_percentage",
+            "The hard limit in percent of the container's or machine's memory; `limit_mib` goes first.",
+            |c| &mut c.limit_percentage,
+        );
+        fields.field(
+            "spike_limit_percentage",
+            "Data is refused so many percent of the memory below the hard limit; 0 is a fifth of it.",
+            |c| &mut c.spike_limit_percentage,
+        );
+        let doc = "Least time between collections above the soft limit.";
+        fields
+            .field("min_gc_interval_when_soft_limited", doc, |c| &mut c.min_gc_interval_when_soft_limited)
+            .not_honoured(NO_COLLECTOR);
+        let doc = "Least time between collections above the hard limit.";
+        fields
+            .field("min_gc_interval_when_hard_limited", doc, |c| &mut c.min_gc_interval_when_hard_limited)
+            .not_honoured(NO_COLLECTOR);
+        let doc = "Most time between collections that do not help, above the soft limit.";
+        fields
+            .field("max_gc_interval_when_soft_limited", doc, |c| &mut c.max_gc_interval_when_soft_limited)
+            .not_honoured(NO_COLLECTOR);
+        let doc = "Most time between collections that do not help, above the hard limit.";
+        fields
+            .field("max_gc_interval_when_hard_limited", doc, |c| &mut c.max_gc_interval_when_hard_limited)
+            .not_honoured(NO_COLLECTOR);
+    }
+
+    /// The Collector's texts, which reports the first of them only.
+    fn check(&self, checks: &mut Checks) {
+        if self.check_interval.is_zero() {
+            checks.at("check_interval", "'check_interval' must be greater than zero");
+        }
+        if self.min_gc_interval_when_soft_limited < self.min_gc_interval_when_hard_limited {
+            let message = "'min_gc_interval_when_soft_limited' should be larger than \
+                'min_gc_interval_when_hard_limited'";
+            checks.at("min_gc_interval_when_soft_limited", message);
+        }
+        if self.limit_mib == 0 && self.limit_percentage == 0 {
+            checks.at("", "'limit_mib' or 'limit_percentage' must be greater than zero");
+        }
+        for (key, percentage) in [
+            ("limit_percentage", self.limit_percentage),
+            ("spike_limit_percentage", self.spike_limit_percentage),
+        ] {
+            if percentage > 100 {
+                let message = "'limit_percentage' and 'spike_limit_percentage' must be greater than zero and \
+                    less than or equal to hundred";
+                checks.at(key, message);
+            }
+        }
+        if self.limit_mib > 0 && self.limit_mib <= self.spike_limit_mib {
+            checks.at("spike_limit_mib", "'spike_limit_mib' must be smaller than 'limit_mib'");
+        }
+        if self.limit_percentage > 0 && self.limit_percentage <= self.spike_limit_percentage {
+            let message = "'spike_limit_percentage' must be smaller than 'limit_percentage'";
+            checks.at("spike_limit_percentage", message);
+        }
+    }
+}
