@@ -17,4 +17,5 @@ static SPECS: &[&Spec] = &[
     &exporter_otlp::SPEC,
     &exporter_otlphttp::SPEC,
     &connector_forward::SPEC,
+    &extension_health_check::SPEC,
 ];

@@ -38,7 +38,8 @@ impl Env for ProcessEnv {
 /// What surrounds the process. What is not UTF-8 in its variables is replaced.
 pub(crate) fn of_process() -> Environment {
     let text = |text: OsString| text.to_string_lossy().into_owned();
-    Environment::new(std::env::vars_os().map(|(name, value)| (text(name), text(value)))).on(machine::machine())
+    Environment::new(std::env::vars_os().map(|(name, value)| (text(name), text(value))))
+        .on(machine::machine())
 }
 
 fn fetch(url: &str) -> io::Result<Vec<u8>> {

@@ -22,12 +22,14 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("net", &["config"]),
     ("component", &["config", "data", "telemetry"]),
     ("delivery", &["component", "config", "data", "otlp"]),
+    ("admin", &["component", "data", "net"]),
     ("engine", &["component", "config", "data", "telemetry"]),
     ("testkit", &["component", "config", "data", "otlp", "telemetry"]),
 ];
 
 /// What a component may use. No other component, and never the engine.
 const PLUGIN: &[&str] = &[
+    "admin",
     "attribute-actions",
     "component",
     "config",

@@ -120,6 +120,18 @@ impl Level {
         self.0.capacity.size
     }
 
+    /// What is counted.
+    #[must_use]
+    pub fn sizer(&self) -> Sizer {
+        self.0.capacity.sizer
+    }
+
+    /// Whether it is a sending queue, rather than a short inbox.
+    #[must_use]
+    pub fn is_queue(&self) -> bool {
+        self.0.capacity.queued_in.is_some()
+    }
+
     /// Room taken up. Batches handed to the stage count until their permit is dropped.
     #[must_use]
     pub fn used(&self) -> usize {

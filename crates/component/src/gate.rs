@@ -70,6 +70,12 @@ impl Guard {
         Self { gate, budget, account }
     }
 
+    /// Whether it would let a request pass now; asking is not counted.
+    #[must_use]
+    pub fn is_open(&self) -> bool {
+        self.gate.admit(&self.budget, 0).is_ok()
+    }
+
     pub(crate) fn account(&self) -> &Account {
         &self.account
     }

@@ -11,6 +11,7 @@ use tokio_util::sync::CancellationToken;
 use crate::listeners::Listeners;
 use crate::node::NodeId;
 use crate::outlet::Outlets;
+use crate::process::{Notes, Process};
 use crate::workers::Workers;
 
 /// Any error, for people to read.
@@ -41,6 +42,10 @@ pub struct RunCx {
     pub draining: CancellationToken,
     /// Cancelled when time is up: settle what is left as refused and end.
     pub stopping: CancellationToken,
+    /// Where to note what went wrong here, for people to see.
+    pub notes: Arc<Notes>,
+    /// What the process as a whole is doing.
+    pub process: Process,
     ready: Arc<Mutex<Option<oneshot::Sender<()>>>>,
 }
 
@@ -60,11 +65,26 @@ impl RunCx {
         meters: Arc<telemetry::metrics::Scope>,
         draining: CancellationToken,
         stopping: CancellationToken,
+        notes: Arc<Notes>,
+        process: Process,
         ready: oneshot::Sender<()>,
     ) -> Self {
         let name = node.to_string().into();
         let ready = Arc::new(Mutex::new(Some(ready)));
-        Self { node, name, clock, budget, workers, listeners, meters, draining, stopping, ready }
+        Self {
+            node,
+            name,
+            clock,
+            budget,
+            workers,
+            listeners,
+            meters,
+            draining,
+            stopping,
+            notes,
+            process,
+            ready,
+        }
     }
 
     /// Says that the stage can do its work: sockets are bound, files open.

@@ -31,6 +31,19 @@ impl Civil {
         let (hour, minute, second) = (of_day / 3600, of_day / 60 % 60, of_day % 60);
         Self { year, month, day, hour, minute, second, nanosecond }
     }
+
+    /// As RFC 3339 has it, with as many digits of the second as it takes: `2026-11-21T01:14:41.502Z`.
+    #[must_use]
+    pub fn rfc3339(self) -> String {
+        let Self { year, month, day, hour, minute, second, nanosecond } = self;
+        let mut text = format!("{year:04}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}");
+        if nanosecond > 0 {
+            let fraction = format!(".{nanosecond:09}");
+            text.push_str(fraction.trim_end_matches('0'));
+        }
+        text.push('Z');
+        text
+    }
 }
 
 /// Year, month and day from days since 1970-01-01: Howard Hinnant's `civil_from_days`, in which years begin in
@@ -50,6 +63,16 @@ const fn date(days: i64) -> (i64, i64, i64) {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn writes_what_the_second_needs() {
+        let check = |nanos: i128, expected: &str| {
+            assert_eq!(Civil::from_unix_nanos(nanos).rfc3339(), expected);
+        };
+        check(0, "1970-01-01T00:00:00Z");
+        check(1_502_000_000, "1970-01-01T00:00:01.502Z");
+        check(1, "1970-01-01T00:00:00.000000001Z");
+    }
 
     #[test]
     fn reads_the_calendar() {

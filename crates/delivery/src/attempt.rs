@@ -96,6 +96,7 @@ impl<E: Exporter> Delivery<E> {
     }
 
     async fn pause(&self, wait: Duration, refused: &Refused) -> Result<(), Failure> {
+        self.cx.notes.add(self.cx.clock.now(), refused);
         tracing::info!(
             otelcol.component.id = %self.cx.node.id,
             otelcol.component.kind = "exporter",
@@ -149,6 +150,7 @@ impl<E: Exporter> Delivery<E> {
             items = batch.items(),
             "{what}"
         );
+        self.cx.notes.add(self.cx.clock.now(), refused);
         self.account.refuse(reason, batch.items());
         batch.refused(refused);
     }

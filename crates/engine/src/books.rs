@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use component::{Kind, NodeId};
+use component::{Kind, NodeId, Notes};
 use data::{Account, Signal, Statement};
 use telemetry::metrics::{Labels, Registry};
 
@@ -12,6 +12,7 @@ use telemetry::metrics::{Labels, Registry};
 #[derive(Clone, Default)]
 pub struct Books {
     accounts: Arc<Mutex<Accounts>>,
+    notes: Arc<Mutex<BTreeMap<NodeId, Arc<Notes>>>>,
     /// Where accounts are published; nowhere if there is none.
     registry: Option<Registry>,
 }
@@ -23,7 +24,7 @@ impl Books {
     /// Books whose accounts are metrics too.
     #[must_use]
     pub fn published(registry: Registry) -> Self {
-        Self { accounts: Arc::default(), registry: Some(registry) }
+        Self { registry: Some(registry), ..Self::default() }
     }
 
     /// The account of a node for a signal, opened if it is new.
@@ -38,6 +39,13 @@ impl Books {
             account
         });
         Arc::clone(account)
+    }
+
+    /// What went wrong at a node.
+    #[must_use]
+    pub fn notes(&self, node: &NodeId) -> Arc<Notes> {
+        let mut notes = self.notes.lock().unwrap_or_else(PoisonError::into_inner);
+        Arc::clone(notes.entry(node.clone()).or_default())
     }
 
     /// Every account as it stands, in a stable order.

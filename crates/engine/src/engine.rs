@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
-use component::{BoxError, BuildCx, Environment, Inlet, Kind, NodeId, Out, RunCx, Stage};
+use component::{BoxError, BuildCx, Environment, Inlet, Kind, NodeId, Out, Phase, Process, RunCx, Stage};
 use config::Node;
 use data::Budget;
 use futures::FutureExt as _;
@@ -18,6 +18,7 @@ use crate::books::Books;
 use crate::running::{NodeTask, Report, cut_off, start, wait};
 use crate::services::Services;
 use crate::stage::{drive, look_after};
+use crate::view::view;
 use crate::wiring::{Unbuilt, Wired, Work, wire};
 
 /// What nodes get to end while something else waits for them, such as the next graph.
@@ -42,6 +43,7 @@ pub enum EngineError {
 /// Runs one graph at a time.
 pub struct Engine {
     services: Services,
+    process: Process,
     books: Books,
     graph: Option<Graph>,
     /// Nodes of former graphs that still have something to deliver.
@@ -79,8 +81,15 @@ impl Engine {
     #[must_use]
     pub fn new(services: Services) -> Self {
         let books = Books::published(services.registry.clone());
+        let process = Process::new(services.clock.now());
         let stopping = CancellationToken::new();
-        Self { services, books, graph: None, retiring: Vec::new(), drain_timeout: SOON, stopping }
+        Self { services, process, books, graph: None, retiring: Vec::new(), drain_timeout: SOON, stopping }
+    }
+
+    /// What it is doing, to look at while it runs.
+    #[must_use]
+    pub fn process(&self) -> Process {
+        self.process.clone()
     }
 
     /// The accounts of every node that ever ran here.
@@ -122,6 +131,7 @@ impl Engine {
     ///
     /// Dropped before it is done, it leaves the books as they are: see [`undelivered`](Self::undelivered).
     pub async fn drain(&mut self) -> Report {
+        self.process.enter(Phase::Draining, self.services.clock.now());
         let mut report = Report::default();
         let graph = self.graph.take();
         let deadline = Instant::now() + self.drain_timeout;
@@ -252,7 +262,8 @@ impl Engine {
             draining: CancellationToken::new(),
             extensions_draining: CancellationToken::new(),
         };
-        let Wired { mut work, exporters } = wired;
+        let Wired { mut work, exporters, nodes } = wired;
+        self.process.show(view(&graph.blueprint, nodes));
         // Extensions, then exporters, then what leads to them; receivers last.
         work.sort_by_key(|(_, work)| match work {
             Work::Extension(_) => 0,
@@ -271,6 +282,7 @@ impl Engine {
             }
         }
         self.graph = Some(graph);
+        self.process.enter(Phase::Running, self.services.clock.now());
         Ok(())
     }
 
@@ -330,6 +342,7 @@ impl Engine {
     fn run_cx(&self, node: NodeId, draining: CancellationToken) -> (RunCx, oneshot::Receiver<()>) {
         let (ready, is_ready) = oneshot::channel();
         let services = &self.services;
+        let notes = self.books.notes(&node);
         let cx = RunCx::new(
             node,
             Arc::clone(&services.clock),
@@ -339,6 +352,8 @@ impl Engine {
             Arc::new(services.registry.scope()),
             draining,
             self.stopping.clone(),
+            notes,
+            self.process.clone(),
             ready,
         );
         (cx, is_ready)

@@ -13,6 +13,7 @@ mod running;
 mod services;
 mod stage;
 mod threads;
+mod view;
 mod wiring;
 
 pub use blueprint::{Blueprint, Exit, Part, Pipeline, Settings};

@@ -7,11 +7,11 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use component::{
-    BuildCx, BuildError, Capacity, Edge, ExporterStage, ExporterUnit, Gate, Guard, Inbox, Inlet, Kind,
-    NodeId, Outlet, Outlets, Processor, Stage, Way, channel,
+    BuildCx, BuildError, Capacity, Edge, ExporterStage, ExporterUnit, Gate, Guard, Inbox, Inlet, Kind, Level,
+    NodeId, NodeView, Outlet, Outlets, Processor, Stage, Way, channel,
 };
 use config::Node;
-use data::{Budget, Signal};
+use data::{Account, Budget, Signal};
 
 use crate::blueprint::{Blueprint, Pipeline, same};
 use crate::books::Books;
@@ -46,6 +46,8 @@ pub(crate) struct Wired {
     pub(crate) work: Vec<(NodeId, Work)>,
     /// The ways into the exporters, by node: what keeps them open for the next reload.
     pub(crate) exporters: BTreeMap<NodeId, (Inlet, Node)>,
+    /// Every node, to look into.
+    pub(crate) nodes: Vec<NodeView>,
 }
 
 /// Builds every component in use and joins them.
@@ -69,7 +71,7 @@ pub(crate) fn wire(
         gates: BTreeMap::new(),
         entries: BTreeMap::new(),
         errors: Vec::new(),
-        wired: Wired { work: Vec::new(), exporters: BTreeMap::new() },
+        wired: Wired { work: Vec::new(), exporters: BTreeMap::new(), nodes: Vec::new() },
     };
     wiring.extensions();
     for pipeline in &blueprint.pipelines {
@@ -112,8 +114,9 @@ impl Wiring<'_> {
             let node = NodeId::shared(Kind::Receiver, &part.id);
             let mut outlets = Outlets::default();
             for signal in signals {
-                let outlet =
-                    Outlet::through(self.ways_from(&part.id, signal), self.books.account(&node, signal));
+                let account = self.books.account(&node, signal);
+                self.show(&node, signal, &account, None, None);
+                let outlet = Outlet::through(self.ways_from(&part.id, signal), account);
                 outlets = outlets.with(signal, outlet);
             }
             if let Some(stage) = self.build(Kind::Receiver, &part.id) {
@@ -202,14 +205,17 @@ impl Wiring<'_> {
         let account = self.books.account(&node, signal);
         let takes_over = stage.takes_over().then(|| node.to_string().into());
         let (inlet, inbox) = channel(Capacity { takes_over, ..Capacity::inbox() }, Arc::clone(&account));
+        self.show(&node, signal, &account, Some(inlet.level()), None);
         let outlet = Outlet::through(behind, account);
         self.wired.work.push((node, Work::Processor { stage, inbox, outlet }));
         vec![Edge { inlet, best_effort: false }].into()
     }
 
-    fn guarded(&self, gate: Arc<dyn Gate>, node: &NodeId, signal: Signal, behind: Vec<Way>) -> Way {
-        let guard = Guard::new(gate, Arc::clone(self.budget), self.books.account(node, signal));
-        let mut way = Way { guards: vec![Arc::new(guard)], edges: Vec::new() };
+    fn guarded(&mut self, gate: Arc<dyn Gate>, node: &NodeId, signal: Signal, behind: Vec<Way>) -> Way {
+        let account = self.books.account(node, signal);
+        let guard = Arc::new(Guard::new(gate, Arc::clone(self.budget), Arc::clone(&account)));
+        self.show(node, signal, &account, None, Some(Arc::clone(&guard)));
+        let mut way = Way { guards: vec![guard], edges: Vec::new() };
         // Inside a pipeline there is one way behind a processor.
         for Way { guards, edges } in behind {
             way.guards.extend(guards);
@@ -228,6 +234,8 @@ impl Wiring<'_> {
             Some((inlet, _)) if self.runs_on(id, body) => inlet.clone(),
             _ => self.new_exporter(id, &node, signal)?,
         };
+        let account = self.books.account(&node, signal);
+        self.show(&node, signal, &account, Some(inlet.level()), None);
         self.wired.exporters.insert(node, (inlet.clone(), body.clone()));
         Some(inlet)
     }
@@ -255,6 +263,19 @@ impl Wiring<'_> {
         let inlet = stage.inlet.clone();
         self.wired.work.push((node.clone(), Work::Exporter(stage)));
         Some(inlet)
+    }
+
+    /// Makes a node visible.
+    fn show(
+        &mut self,
+        node: &NodeId,
+        signal: Signal,
+        account: &Arc<Account>,
+        level: Option<Level>,
+        guard: Option<Arc<Guard>>,
+    ) {
+        let (node, account, notes) = (node.clone(), Arc::clone(account), self.books.notes(node));
+        self.wired.nodes.push(NodeView { node, signal, account, level, guard, notes });
     }
 
     fn build(&mut self, kind: Kind, id: &Arc<str>) -> Option<Stage> {

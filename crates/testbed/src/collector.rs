@@ -110,6 +110,12 @@ impl Collector {
         self.endpoint("Serving metrics")
     }
 
+    /// Where an extension serves.
+    #[must_use]
+    pub fn extension(&self, id: &str) -> SocketAddr {
+        self.endpoint(&format!("Starting {id} extension"))
+    }
+
     /// The value of the metric whose line begins with `series`, as the process says it now; 0 if there is none.
     #[must_use]
     pub fn metric(&self, series: &str) -> f64 {

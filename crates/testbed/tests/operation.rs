@@ -3,12 +3,14 @@
 #![allow(clippy::unwrap_used, reason = "a panic is the failure report")]
 #![allow(clippy::cast_precision_loss, clippy::float_cmp, reason = "counts far below 2^52")]
 
+use std::net::SocketAddr;
 use std::time::Duration;
 
 use prost::Message as _;
+use serde_json::{Value, json};
 use testbed::grpc::{Client, TRACES};
 use testbed::http::{self, PROTOBUF};
-use testbed::{Collector, Reply, Upstream, config, eventually};
+use testbed::{Collector, Reply, Signal, Upstream, config, eventually};
 use testkit::generate::traces;
 
 const UNAVAILABLE: i32 = 14;
@@ -68,4 +70,48 @@ async fn a_memory_limiter_refuses_before_requests_are_read() {
     let ended = collector.stop_clean();
     ended.account.nothing_lost();
     assert_eq!(ended.account.of("processor memory_limiter (traces)", "spans").left, taken + 1);
+}
+
+/// Asks until the answer has that status, and gives the JSON in it.
+fn until(at: SocketAddr, path: &str, status: u16) -> Value {
+    eventually(&format!("{status} at {path}"), || {
+        let response = http::get(at, path);
+        (response.status == status).then(|| serde_json::from_slice(&response.body).unwrap())
+    })
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn health_follows_progress_pressure_and_the_drain() {
+    const LIMITER: &str = "memory_limiter: {check_interval: 100ms, limit_mib: 2}";
+    const HEALTH: &str = "health_check: {endpoint: \"127.0.0.1:0\", stalled_after: 2s}";
+    let upstream = Upstream::start(Reply::Status(UNAVAILABLE, "not now".to_owned())).await;
+    let collector = Collector::start(&gateway(&upstream, LIMITER, "[memory_limiter, batch]", HEALTH));
+    let health = collector.extension("health_check");
+    assert_eq!(http::get(health, "/").status, 200);
+    assert_eq!(until(health, "/ready", 200)["reasons"], json!([]));
+    let client = Client::connect(collector.grpc()).await;
+    assert_eq!(client.export(TRACES, &traces(1..501).encode_to_vec()).await.code, 0);
+    let said = until(health, "/ready", 503)["reasons"][0].clone();
+    assert_eq!(said["code"], "exporter_stalled", "{said}");
+    let message = said["message"].as_str().unwrap();
+    assert!(message.starts_with("exporter otlp_grpc (traces) has delivered nothing for"), "{message}");
+    assert!(message.contains("not now"), "{message}");
+    let mut taken = 500;
+    while client.export(TRACES, &traces(taken + 1..taken + 501).encode_to_vec()).await.code == 0 {
+        taken += 500;
+    }
+    eventually("a closed gate", || {
+        let reasons = until(health, "/ready", 503)["reasons"].to_string();
+        reasons.contains("processor memory_limiter (traces) refuses data").then_some(())
+    });
+    assert_eq!(http::get(health, "/").status, 200, "the Collector's answer knows nothing of it");
+    assert_eq!(until(health, "/live", 200)["status"], "alive");
+
+    collector.signal(Signal::SIGTERM);
+    assert_eq!(until(health, "/", 503)["status"], "Server not available");
+    assert!(until(health, "/ready", 503)["reasons"].to_string().contains("draining"));
+    upstream.reply(Reply::Ok);
+    let ended = collector.ended();
+    assert_eq!(ended.code, Some(0), "{}", ended.output);
+    ended.account.nothing_lost();
 }

@@ -2,21 +2,22 @@
 
 use std::collections::BTreeSet;
 use std::future::Future;
+use std::io::{Read as _, Write as _};
 use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
 use component::storage::{Position, Storage};
 use component::{
-    Capacity, Carries, Edge, ExporterUnit, Gate, Guard, Kind, NodeId, Outlet, Outlets, Processor, Spec,
-    Stage, Way, channel,
+    Capacity, Carries, Edge, Ended, ExporterUnit, Gate, Guard, Kind, NodeId, Outlet, Outlets, Processor,
+    RunCx, Spec, Stage, Way, channel,
 };
 use config::{Diagnostics, Node, Sources, Value};
 use data::{Account, Budget, Signal, Ticket, Verdict};
 use futures::FutureExt as _;
 
 use crate::generate::{batch, ids};
-use crate::harness::{Harness, RunHarness, build_cx, registry, run_cx};
+use crate::harness::{Harness, RunHarness, build_cx, extension_node, registry, run_cx};
 
 /// The type is named as the Collector names types, its settings are documented, and `defaults_build` tells
 /// whether an empty body is a complete configuration; if not, it must be refused with a reason.
@@ -143,6 +144,44 @@ pub async fn receiver<F: Future<Output = ()>>(
     let statement = account.statement();
     assert!(statement.balances() && statement.inside() == 0, "{statement}");
     assert_eq!((statement.entered, statement.left), (items as u64, items as u64));
+}
+
+/// An extension that serves HTTP is ready only once it can be asked, answers `path`, ends when it is told to drain, and
+/// fails its start when its port is taken.
+///
+/// `make` gets the endpoint. The test needs a runtime of several threads.
+pub async fn extension(make: impl Fn(&str) -> Stage, path: &str) {
+    let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let endpoint = taken.local_addr().unwrap().to_string();
+    let (cx, ready) = run_cx(extension_node());
+    let error = run_extension(make(&endpoint), cx).await.expect_err("the port is taken").to_string();
+    assert!(error.contains("address already in use"), "{error}");
+    assert!(ready.await.is_err(), "it must not say that it is ready");
+    drop(taken);
+
+    let (cx, ready) = run_cx(extension_node());
+    let draining = cx.draining.clone();
+    let task = tokio::spawn(run_extension(make(&endpoint), cx));
+    ready.await.expect("it becomes ready");
+    let (target, request) =
+        (endpoint.clone(), format!("GET {path} HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n"));
+    let ask = move || {
+        let mut stream = std::net::TcpStream::connect(target).expect("it can be asked once it is ready");
+        stream.write_all(request.as_bytes()).unwrap();
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).unwrap();
+        answer
+    };
+    let answer = tokio::task::spawn_blocking(ask).await.unwrap();
+    assert!(answer.starts_with("HTTP/1.1 200 "), "{answer}");
+    draining.cancel();
+    task.await.unwrap().expect("it ends well when told to drain");
+    assert!(std::net::TcpStream::connect(&endpoint).is_err(), "nothing serves after the end");
+}
+
+async fn run_extension(stage: Stage, cx: RunCx) -> Ended {
+    let Stage::Extension(run) = stage else { panic!("not an extension") };
+    run(cx).await
 }
 
 /// A storage keeps records until they are acknowledged, in any order, and values until they are removed.

@@ -4,7 +4,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use component::{
-    ExporterStage, ExporterUnit, Fatal, Inlet, Kind, Listeners, NodeId, Out, Processor, RunCx, Workers,
+    ExporterStage, ExporterUnit, Fatal, Inlet, Kind, Listeners, NodeId, Out, Process, Processor, RunCx,
+    Workers,
 };
 use data::{Account, Batch, Budget, Clock as _, ManualClock, Pending, Signal, Statement, Ticket, Time};
 use telemetry::metrics::{Options, Registry};
@@ -193,6 +194,8 @@ fn run_cx_in(registry: &Registry, node: NodeId) -> (RunCx, oneshot::Receiver<()>
         Arc::new(registry.scope()),
         CancellationToken::new(),
         CancellationToken::new(),
+        Arc::default(),
+        Process::new(data::SystemClock::new().now()),
         ready,
     );
     (cx, is_ready)
@@ -207,6 +210,12 @@ pub fn build_cx() -> component::BuildCx {
         environment: component::Environment::default(),
         user_agent: "Collimator/test".into(),
     }
+}
+
+/// The identity of an extension under test.
+#[must_use]
+pub fn extension_node() -> NodeId {
+    NodeId::shared(Kind::Extension, "under_test")
 }
 
 /// The identity of a receiver under test.

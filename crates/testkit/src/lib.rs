@@ -12,4 +12,4 @@ pub mod generate;
 mod harness;
 pub mod settings;
 
-pub use harness::{Harness, RunHarness, build_cx, receiver_node, run_cx};
+pub use harness::{Harness, RunHarness, build_cx, extension_node, receiver_node, run_cx};

@@ -1,0 +1,132 @@
+//! The settings: the Collector's keys and defaults, and two of ours.
+
+use std::time::Duration;
+
+use ::config::{Checks, Fields, Optional, Section};
+
+/// Settings.
+#[derive(Clone, Debug)]
+pub struct Config {
+    /// The server.
+    pub server: net::http::server::Config,
+    /// Where the Collector's answer is; `/` is every path but ours.
+    pub path: String,
+    /// Bodies in place of the Collector's.
+    pub response_body: Optional<ResponseBody>,
+    /// Ignored, as by the Collector.
+    pub check_collector_pipeline: CheckCollectorPipeline,
+    /// The second version of the extension; not here.
+    pub use_v2: bool,
+    /// A worker that runs nothing for so long makes `/live` fail.
+    pub silent_after: Duration,
+    /// An exporter that has something and delivers nothing for so long makes `/ready` fail; zero never.
+    pub stalled_after: Duration,
+}
+
+/// Bodies in place of the Collector's.
+#[derive(Clone, Debug, Default)]
+pub struct ResponseBody {
+    /// When all is well.
+    pub healthy: String,
+    /// When it is not.
+    pub unhealthy: String,
+}
+
+/// A check that the Collector no longer makes.
+#[derive(Clone, Debug)]
+pub struct CheckCollectorPipeline {
+    enabled: bool,
+    interval: Duration,
+    exporter_failure_threshold: i64,
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        let mut server = net::http::server::Config {
+            // The Collector has no limits here; slow heads have one of ours.
+            read_header_timeout: Duration::ZERO,
+            write_timeout: Duration::ZERO,
+            idle_timeout: Duration::ZERO,
+            keep_alives_enabled: false,
+            handshake_timeout: Duration::from_secs(10),
+            ..net::http::server::Config::default()
+        };
+        "localhost:13133".clone_into(&mut server.listen.endpoint);
+        server.listen.max_connections = 256;
+        Self {
+            server,
+            path: "/".to_owned(),
+            response_body: Optional::None,
+            check_collector_pipeline: CheckCollectorPipeline::default(),
+            use_v2: false,
+            silent_after: Duration::from_secs(10),
+            stalled_after: Duration::from_secs(300),
+        }
+    }
+}
+
+impl Default for CheckCollectorPipeline {
+    fn default() -> Self {
+        Self { enabled: false, interval: Duration::from_secs(300), exporter_failure_threshold: 5 }
+    }
+}
+
+impl Section for Config {
+    fn describe(fields: &mut Fields<Self>) {
+        fields.flatten(|c| &mut c.server);
+        fields.field(
+            "path",
+            "Where the Collector's answer is; `/` is every path but `/live` and `/ready`.",
+            |c| &mut c.path,
+        );
+        fields.field("response_body", "Bodies in place of the Collector's.", |c| &mut c.response_body);
+        fields.field("check_collector_pipeline", "A check that the Collector no longer makes either.", |c| {
+            &mut c.check_collector_pipeline
+        });
+        let doc = "A worker thread that runs nothing for so long makes `/live` fail. Ours.";
+        fields.field("silent_after", doc, |c| &mut c.silent_after).at_least(Duration::from_secs(2));
+        let doc = "An exporter that has data and delivers none of it for so long makes `/ready` fail; 0 never. Ours.";
+        fields.field("stalled_after", doc, |c| &mut c.stalled_after);
+        const V2: &str = "the second version of this extension is not there; use `/live` and `/ready`";
+        fields.field("use_v2", "The second version of the extension.", |c| &mut c.use_v2).unsupported(V2);
+        fields.unsupported("http", "HTTP service of the second version.", V2);
+        fields.unsupported("grpc", "gRPC service of the second version.", V2);
+        fields.unsupported("component_health", "What counts as health in the second version.", V2);
+    }
+
+    fn check(&self, checks: &mut Checks) {
+        if self.server.listen.endpoint.is_empty() {
+            checks.at("endpoint", "bad config: endpoint must be specified");
+        }
+        if !self.path.starts_with('/') {
+            checks.at("path", "bad config: path must start with /");
+        }
+    }
+}
+
+impl Section for ResponseBody {
+    fn describe(fields: &mut Fields<Self>) {
+        fields.field("healthy", "The body when all is well.", |c| &mut c.healthy);
+        fields.field("unhealthy", "The body when it is not.", |c| &mut c.unhealthy);
+    }
+}
+
+impl Section for CheckCollectorPipeline {
+    fn describe(fields: &mut Fields<Self>) {
+        const IGNORED: &str = "the Collector ignores it, too; `/ready` watches exporters";
+        fields.field("enabled", "Whether exporters are watched.", |c| &mut c.enabled).not_honoured(IGNORED);
+        fields.field("interval", "For how long failures count.", |c| &mut c.interval).not_honoured(IGNORED);
+        fields
+            .field("exporter_failure_threshold", "How many failures count.", |c| {
+                &mut c.exporter_failure_threshold
+            })
+            .not_honoured(IGNORED);
+    }
+
+    fn check(&self, checks: &mut Checks) {
+        if self.exporter_failure_threshold <= 0 {
+            let message = "bad config: exporter_failure_threshold expects a positive number";
+            checks.at("exporter_failure_threshold", message);
+        }
+    }
+}
