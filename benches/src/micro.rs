@@ -3,8 +3,11 @@
 use std::{hint::black_box, path::Path, time::Instant};
 
 use anyhow::Context;
+use attribute_actions::{Action, Actions, Literal};
 use bytes::Bytes;
 use opentelemetry_proto::tonic::collector::trace::v1::ExportTraceServiceRequest;
+use otlp::attributes::{AttributeEditor, Changes, Holder, Level, Rewriter};
+use otlp::edit::{Editor, Fate, SpanEdit, edit};
 use otlp::{Policy, Signal, view};
 use prost::Message;
 use serde_json::json;
@@ -23,6 +26,11 @@ struct Inputs {
     json: Vec<Vec<u8>>,
     structs: Vec<ExportTraceServiceRequest>,
     scratch: Vec<u8>,
+    rewriter: Rewriter,
+    /// One that adds, one that changes and one that removes an attribute of every span.
+    actions: Actions,
+    /// The same for attributes that no span has.
+    idle: Actions,
 }
 
 type Operation = (&'static str, fn(&mut Inputs) -> usize);
@@ -36,6 +44,9 @@ const OPERATIONS: &[Operation] = &[
     ("admit, one bad string a request", admit_dirty),
     ("views: ids, name, times, one attribute", views),
     ("split into 1,000s", split),
+    ("three attribute actions", act),
+    ("three attribute actions that find nothing", act_idly),
+    ("three attributes through `edit`", edit_attributes),
     ("wire to JSON", to_json),
     ("JSON to wire", from_json),
     ("prost decode and drop", prost_decode),
@@ -86,6 +97,9 @@ fn inputs() -> anyhow::Result<Inputs> {
         json: Vec::new(),
         structs: Vec::new(),
         scratch: Vec::new(),
+        rewriter: Rewriter::default(),
+        actions: actions("insert", "thread.name", "thread.id")?,
+        idle: actions("update", "thread.nice", "thread.ip")?,
     };
     for number in 0..REQUESTS {
         let mut wire = Vec::new();
@@ -159,6 +173,59 @@ fn split(inputs: &mut Inputs) -> usize {
     otlp::chunk_items(Signal::Traces, &inputs.wire, 1000).iter().map(|piece| piece.items).sum()
 }
 
+/// What is done to an attribute that no span has, and which ones are set and removed.
+fn actions(absent: &str, set: &str, removed: &str) -> anyhow::Result<Actions> {
+    let action = |action: &str, key: &str, value: Literal| Action {
+        action: action.to_owned(),
+        key: key.to_owned(),
+        value,
+        ..Action::default()
+    };
+    Ok(Actions::new(&[
+        action(absent, "deployment.cluster.name", Literal::text("eu-west-1a")),
+        action("update", set, Literal::text("redacted")),
+        action("delete", removed, Literal::default()),
+    ])?)
+}
+
+struct Acting<'a>(&'a mut Actions);
+
+impl AttributeEditor for Acting<'_> {
+    fn attributes(&mut self, holder: Holder<'_>, changes: &mut Changes) {
+        self.0.apply(holder, changes);
+    }
+}
+
+fn act(inputs: &mut Inputs) -> usize {
+    let Inputs { wire, rewriter, actions, .. } = inputs;
+    let act = |wire: &Bytes| rewriter.rewrite(Signal::Traces, Level::Item, wire, &mut Acting(actions));
+    wire.iter().filter_map(act).map(|rewritten| black_box(rewritten).len()).sum()
+}
+
+fn act_idly(inputs: &mut Inputs) -> usize {
+    let Inputs { wire, rewriter, idle, .. } = inputs;
+    let mut act = |wire: &Bytes| rewriter.rewrite(Signal::Traces, Level::Item, wire, &mut Acting(idle));
+    wire.iter().filter(|wire| black_box(act(wire)).is_none()).count()
+}
+
+/// What [`act`] does, in another way.
+struct Editing;
+
+impl Editor for Editing {
+    fn span(&mut self, span: &mut SpanEdit<'_>) -> Fate {
+        let mut attributes = span.attributes();
+        attributes.insert("deployment.cluster.name", "eu-west-1a");
+        attributes.update("thread.name", "redacted");
+        attributes.remove("thread.id");
+        Fate::Keep
+    }
+}
+
+fn edit_attributes(inputs: &mut Inputs) -> usize {
+    let edited = inputs.wire.iter().map(|wire| edit(Signal::Traces, wire, &mut Editing).bytes);
+    edited.map(|edited| black_box(edited).len()).sum()
+}
+
 fn to_json(inputs: &mut Inputs) -> usize {
     let mut length = 0;
     for wire in &inputs.wire {
@@ -204,6 +271,10 @@ mod tests {
         for operation in [copy, prost_encode] {
             assert_eq!(operation(&mut inputs), bytes);
         }
+        assert_eq!(act_idly(&mut inputs), REQUESTS);
+        // Less a number, more a text.
+        assert!(act(&mut inputs) > bytes);
+        assert_eq!(act(&mut inputs), edit_attributes(&mut inputs));
         // JSON always has a status, if an empty one, and the way back keeps it.
         assert!(from_json(&mut inputs) >= bytes);
     }
