@@ -250,6 +250,8 @@ impl Translator<'_> {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use crate::Pattern;
 
     #[track_caller]
@@ -313,6 +315,32 @@ mod tests {
         assert_eq!(found, [&b"ab"[..], b":", b""]);
         assert_eq!(pattern.captures(b"::"), None);
         assert_eq!(pattern.as_str(), r"^(?P<1st>\w+)(:)(?:x)?(?<rest>z)?");
+    }
+
+    proptest! {
+        /// Whatever is written, it is a pattern or an error; and what stands for itself finds itself.
+        #[test]
+        fn any_text_is_read(
+            soup in r"[a-c0-9\\\[\](){}?*+^$.|,:<>PQEdwsbxp&~#\-é ]{0,24}",
+            text in r"[\x20-\x7eäλ🦀]{0,12}",
+        ) {
+            if let Ok(pattern) = Pattern::new(&soup) {
+                prop_assert_eq!(pattern.is_match(text.as_bytes()), pattern.captures(text.as_bytes()).is_some());
+                let groups = pattern.captures(text.as_bytes()).map(|groups| groups.len());
+                prop_assert!(groups.is_none_or(|groups| groups == pattern.groups().len()));
+            }
+            let quoted = Pattern::new(&format!(r"^\Q{text}\E$"));
+            if !text.contains('\\') {
+                prop_assert!(quoted.expect("a quotation is a pattern").is_match(text.as_bytes()));
+            }
+        }
+    }
+
+    #[test]
+    fn what_would_be_too_large_is_refused() {
+        assert!(Pattern::new("((a{1000}){1000}){1000}").is_err());
+        assert!(Pattern::new(&"(".repeat(100_000)).is_err());
+        assert!(Pattern::new(&format!("{}a{}", "(".repeat(10_000), ")".repeat(10_000))).is_err());
     }
 
     #[test]

@@ -1,6 +1,7 @@
 //! What must hold for any bytes at all. The fuzz target runs this, and so does an ordinary test.
 
 use bytes::Bytes;
+use collimator_otlp::attributes::{AttributeEditor, Changes, Holder, Level, Rewriter};
 use collimator_otlp::edit::{Depth, Editor, Fate, SpanEdit, edit};
 use collimator_otlp::{
     Checked, InvalidUtf8, Limits, Policy, Signal, admit, check, check_fast, check_plainly, chunk_items,
@@ -23,6 +24,8 @@ fn one(signal: Signal, data: &[u8]) {
     assert!(counted <= data.len());
     let bytes = Bytes::copy_from_slice(data);
     assert!(edit(signal, &bytes, &mut Touch).dropped <= counted);
+    Rewriter::default().rewrite(signal, Level::Item, data, &mut Double);
+    Rewriter::default().rewrite(signal, Level::Resource, data, &mut Double);
     let (head, _) = split_items(signal, vec![bytes.clone()], 1);
     assert!(head.iter().map(|part| count(signal, part)).sum::<usize>() <= 1);
     assert!(split_bytes(signal, std::slice::from_ref(&bytes), 100).len() <= data.len());
@@ -39,6 +42,18 @@ fn one(signal: Signal, data: &[u8]) {
         // Views recurse as deep as values nest: reading all of what was refused for its depth is not for them.
         Err(_) if data.len() < 200 => drop(read(signal, data)),
         Err(_) => {}
+    }
+}
+
+/// Removes every attribute and adds it again behind the last.
+struct Double;
+
+impl AttributeEditor for Double {
+    fn attributes(&mut self, holder: Holder<'_>, changes: &mut Changes) {
+        for (at, attribute) in holder.attributes() {
+            changes.remove(at);
+            changes.add(holder.bytes().len(), attribute.key().as_bytes(), attribute.value_bytes());
+        }
     }
 }
 

@@ -8,6 +8,7 @@ use testkit::generate::batch;
 use super::*;
 
 mod bytes_of;
+mod selection;
 
 fn config(text: &str) -> Config {
     config::read_text(text).unwrap_or_else(|error| panic!("{error}"))
