@@ -18,4 +18,5 @@ static SPECS: &[&Spec] = &[
     &exporter_otlphttp::SPEC,
     &connector_forward::SPEC,
     &extension_health_check::SPEC,
+    &extension_zpages::SPEC,
 ];

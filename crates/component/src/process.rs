@@ -4,6 +4,7 @@ use std::fmt;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 
+use config::Json;
 use data::{Account, Signal, Time};
 
 use crate::channel::Level;
@@ -103,8 +104,8 @@ pub struct SettingsView {
     pub id: Arc<str>,
     /// Its type, under its current name.
     pub component_type: &'static str,
-    /// Every setting, defaults too, as JSON; secrets hidden.
-    pub json: String,
+    /// Every setting, defaults too; secrets hidden.
+    pub settings: Json,
 }
 
 /// What went wrong at a node: a count, and the last of it.

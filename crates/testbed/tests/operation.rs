@@ -115,3 +115,49 @@ async fn health_follows_progress_pressure_and_the_drain() {
     assert_eq!(ended.code, Some(0), "{}", ended.output);
     ended.account.nothing_lost();
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn pages_say_where_data_is_stuck_and_why() {
+    const PAGES: &str = "zpages: {endpoint: \"127.0.0.1:0\", response_headers: {x-secret: hide-me}}";
+    let upstream = Upstream::start(Reply::Status(UNAVAILABLE, "<not> now".to_owned())).await;
+    let collector = Collector::start(&gateway(&upstream, "", "[batch]", PAGES));
+    let zpages = collector.extension("zpages");
+    let client = Client::connect(collector.grpc()).await;
+    assert_eq!(client.export(TRACES, &traces(1..501).encode_to_vec()).await.code, 0);
+    let stuck = eventually("a stall", || {
+        let said = until(zpages, "/debug/pipelinez?format=json", 200);
+        said["findings"].as_array().unwrap().first().map(|finding| (finding.clone(), said.clone()))
+    });
+    let (finding, said) = stuck;
+    assert_eq!(
+        (&finding["severity"], &finding["node"]),
+        (&json!("bad"), &json!("exporter otlp_grpc (traces)"))
+    );
+    let message = finding["message"].as_str().unwrap();
+    assert!(message.contains("500 spans wait") && message.contains("<not> now"), "{message}");
+    let traces_nodes =
+        &said["pipelines"].as_array().unwrap().iter().find(|it| it["name"] == "traces").unwrap()["nodes"];
+    let ids: Vec<&str> =
+        traces_nodes.as_array().unwrap().iter().map(|node| node["id"].as_str().unwrap()).collect();
+    assert_eq!(ids, ["otlp", "batch", "otlp_grpc"], "in the order in which data meets them");
+    assert_eq!(traces_nodes[0]["ledger"]["left"], 500);
+    assert_eq!(traces_nodes[2]["ledger"]["held"], 500);
+    for page in ["servicez", "pipelinez", "extensionz", "featurez"] {
+        let response = http::get(zpages, &format!("/debug/{page}"));
+        assert_eq!(
+            (response.status, response.header("content-type")),
+            (200, Some("text/html; charset=utf-8"))
+        );
+        let text = response.text();
+        assert!(text.contains("500 spans wait") && text.contains("&lt;not&gt; now"), "{page}: {text}");
+        assert!(!text.contains("hide-me"), "secrets are hidden: {text}");
+    }
+    let service = until(zpages, "/debug/servicez?format=json", 200);
+    assert!(service["build"].as_str().unwrap().starts_with("Collimator/"), "{service}");
+    assert!(service["settings"].to_string().contains("[REDACTED]"), "{service}");
+    upstream.reply(Reply::Ok);
+    eventually("all is well", || {
+        (until(zpages, "/debug/servicez?format=json", 200)["findings"] == json!([])).then_some(())
+    });
+    collector.stop_clean().account.nothing_lost();
+}
