@@ -4,11 +4,12 @@
 
 use std::path::{Path, PathBuf};
 
+use opentelemetry_proto::tonic::collector::trace::v1::ExportTraceServiceRequest;
 use prost::Message as _;
 use testbed::grpc::{Client, LOGS, METRICS, TRACES};
 use testbed::http::{self, PROTOBUF};
 use testbed::{Collector, Reply, Upstream, eventually, validate};
-use testkit::generate::{batch, message, traces};
+use testkit::generate::{attribute, batch, message, traces};
 
 fn pipelines() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../../pipelines")
@@ -104,4 +105,33 @@ async fn gateway() {
     let ended = collector.stop_clean();
     everything_passed(&ended.account, "otlp_grpc");
     assert_eq!(upstream.span_ids(), (1..11).collect());
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn scrub() {
+    let upstream = Upstream::start(Reply::Ok).await;
+    let address = upstream.address().to_string();
+    let environment =
+        [&PORTS[..], &[("UPSTREAM_ENDPOINT", address.as_str()), ("ENVIRONMENT", "test")]].concat();
+    let collector = Collector::start_with(&pipeline("scrub.yaml"), &environment);
+    let mut request = traces(1..2);
+    let span = &mut request.resource_spans[0].scope_spans[0].spans[0];
+    span.attributes.extend([attribute("internal.shard", "7"), attribute("user.email", "abc")]);
+    let headers = [PROTOBUF, ("x-tenant", "acme")];
+    let response = http::post(collector.http(), "/v1/traces", &headers, &request.encode_to_vec());
+    assert_eq!(response.status, 200);
+    let ended = collector.stop_clean();
+    ended.account.nothing_lost();
+
+    let changed = &mut request.resource_spans[0];
+    let resource = changed.resource.as_mut().unwrap();
+    resource.attributes.push(attribute("deployment.environment.name", "test"));
+    let attributes = &mut changed.scope_spans[0].spans[0].attributes;
+    attributes.truncate(2);
+    // SHA-256 of "abc": FIPS 180-2, appendix B.1.
+    let hash = "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad";
+    attributes.extend([attribute("user.email", hash), attribute("tenant", "acme")]);
+    let taken = upstream.taken();
+    assert_eq!(taken.len(), 1);
+    assert_eq!(ExportTraceServiceRequest::decode(&taken[0].1[..]).unwrap(), request);
 }
