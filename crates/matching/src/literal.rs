@@ -190,3 +190,81 @@ fn sorted<'a>(map: &Attributes<'a>) -> Vec<(Text<'a>, &'a [u8])> {
     entries.sort_by_key(|(key, _)| *key);
     entries
 }
+
+#[cfg(test)]
+mod tests {
+    use config::{Fields, Section};
+    use opentelemetry_proto::tonic::common::v1 as pb;
+    use opentelemetry_proto::tonic::common::v1::any_value::Value as Pb;
+    use prost::Message as _;
+
+    use super::*;
+
+    #[derive(Clone, Default)]
+    struct One {
+        value: Literal,
+    }
+
+    impl Section for One {
+        fn describe(fields: &mut Fields<Self>) {
+            fields.field("value", "A value.", |c| &mut c.value);
+        }
+    }
+
+    fn read(yaml: &str) -> Literal {
+        config::read_text::<One>(&format!("value: {yaml}")).unwrap_or_else(|error| panic!("{error}")).value
+    }
+
+    #[test]
+    fn values_keep_the_types_that_yaml_gives_them() {
+        let any = |value| pb::AnyValue { value: Some(value) };
+        let check = |yaml: &str, expected: Pb, name: &str, shown: &str| {
+            let literal = read(yaml);
+            let decoded = pb::AnyValue::decode(&literal.encode()[..]).expect("a value");
+            assert_eq!(decoded, any(expected), "{yaml}");
+            assert_eq!((literal.type_of(), literal.render().to_string().as_str()), (name, shown));
+        };
+        check("12", Pb::IntValue(12), "Int", "12");
+        check("0x10", Pb::IntValue(16), "Int", "16");
+        check("18446744073709551615", Pb::IntValue(-1), "Int", "-1");
+        check("1.0", Pb::DoubleValue(1.0), "Double", "1.0");
+        check("true", Pb::BoolValue(true), "Bool", "true");
+        check("yes", Pb::StringValue("yes".into()), "Str", "\"yes\"");
+        check("'12'", Pb::StringValue("12".into()), "Str", "\"12\"");
+        check("''", Pb::StringValue(String::new()), "Str", "\"\"");
+        let values = vec![any(Pb::IntValue(1)), pb::AnyValue::default()];
+        check("[1, null]", Pb::ArrayValue(pb::ArrayValue { values }), "Slice", "[1,null]");
+        let values =
+            vec![pb::KeyValue { key: "a".into(), value: Some(any(Pb::BoolValue(false))), key_strindex: 0 }];
+        check("{a: false}", Pb::KvlistValue(pb::KeyValueList { values }), "Map", "{\"a\":false}");
+        assert!(read("").is_none() && read("null").encode().is_empty());
+    }
+
+    #[test]
+    fn equal_values_are_of_one_type() {
+        let values = [
+            "1",
+            "1.0",
+            "true",
+            "'1'",
+            "''",
+            "null",
+            "[1, 2]",
+            "[2, 1]",
+            "[1]",
+            "{a: 1, b: {c: [x]}}",
+            "{a: 1}",
+            "{b: 1}",
+        ];
+        for (index, one) in values.iter().enumerate() {
+            for (other_index, other) in values.iter().enumerate() {
+                let equal = same(&read(one).encode(), &read(other).encode());
+                assert_eq!(equal, index == other_index, "{one} and {other}");
+            }
+        }
+        assert!(same(
+            &read("{a: 1, b: {c: [x], d: 2}}").encode(),
+            &read("{b: {d: 2, c: [x]}, a: 1}").encode()
+        ));
+    }
+}
