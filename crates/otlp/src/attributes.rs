@@ -12,11 +12,11 @@ use data::{Batch, Budget, Part};
 
 use crate::Signal;
 use crate::batch::otlp_signal;
-use crate::edit::item_attributes;
+use crate::edit::{INNER, Place, RESOURCE_ATTRIBUTES, item_attributes};
 use crate::shape::Shape;
 use crate::view::{KeyValue, Metric, Resource, Scope};
 use crate::wire::{
-    Field, Fields, WireType, len_field_len, read_tag, varint_len, write_len_field, write_tag, write_varint,
+    Field, Fields, WireType, len_field_len, varint_len, write_len_field, write_tag, write_varint,
 };
 
 /// Whose attributes are shown.
@@ -243,7 +243,7 @@ impl<'e, E: AttributeEditor> Walk<'e, E> {
         let mut growth = 0;
         for field in Fields::new(self.bytes(&body)) {
             let Some(shape) = shape.child(self.signal, field.number) else { continue };
-            let (length, payload) = place(body.start, &field);
+            let Place { length, payload, .. } = Place::new(body.start, &field);
             if shape == Shape::Item {
                 growth += self.holder(&length, &payload, item_attributes(self.signal, data));
                 continue;
@@ -261,8 +261,8 @@ impl<'e, E: AttributeEditor> Walk<'e, E> {
         let inner = || Fields::new(bytes).find(|field| field.number == INNER);
         let enter = match shape {
             Shape::Resource if self.level == Level::Resource => {
-                return match inner().map(|field| place(body.start, &field)) {
-                    Some((length, payload)) => self.holder(&length, &payload, RESOURCE_ATTRIBUTES),
+                return match inner().map(|field| Place::new(body.start, &field)) {
+                    Some(place) => self.holder(&place.length, &place.payload, RESOURCE_ATTRIBUTES),
                     None => self.absent_resource(body.start),
                 };
             }
@@ -332,18 +332,6 @@ impl<'e, E: AttributeEditor> Walk<'e, E> {
     }
 }
 
-/// Where a field's length and payload stand in the request; `base` is where the message around it begins.
-#[inline]
-fn place(base: usize, field: &Field<'_>) -> (Range<usize>, Range<usize>) {
-    let tag_len = read_tag(field.raw).map_or(0, |(_, rest)| field.raw.len() - rest.len());
-    let payload = field.payload();
-    (base + field.start + tag_len..base + payload.start, base + payload.start..base + payload.end)
-}
-
 fn payload_of(field: Option<Field<'_>>) -> &[u8] {
     field.and_then(|field| field.bytes()).unwrap_or_default()
 }
-
-/// `resource` of a resource's spans, metrics, logs; `scope` of a scope's.
-const INNER: u32 = 1;
-const RESOURCE_ATTRIBUTES: u32 = 1;

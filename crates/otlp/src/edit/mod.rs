@@ -19,7 +19,8 @@ use crate::view::{Metric, ResourceSpans, ScopeSpans};
 use crate::wire::Fields;
 
 use message::{MessageEdit, Pending};
-use patch::{Patches, Place};
+use patch::Patches;
+pub(crate) use patch::Place;
 use targets::Parents;
 
 pub use attributes::{AttributesEdit, Change, NewValue};
@@ -327,8 +328,8 @@ impl<'e> Walk<'e> {
 }
 
 /// `resource` of a resource's spans, metrics, logs; `scope` of a scope's.
-const INNER: u32 = 1;
-const RESOURCE_ATTRIBUTES: u32 = 1;
+pub(crate) const INNER: u32 = 1;
+pub(crate) const RESOURCE_ATTRIBUTES: u32 = 1;
 const SCOPE_ATTRIBUTES: u32 = 3;
 const METRIC_METADATA: u32 = 12;
 

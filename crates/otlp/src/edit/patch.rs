@@ -107,18 +107,19 @@ impl Patches {
 
 /// Where a message is in the request.
 #[derive(Clone, Debug)]
-pub(super) struct Place {
+pub(crate) struct Place {
     /// Tag, length and payload.
-    pub(super) field: Range<usize>,
+    pub(crate) field: Range<usize>,
     /// The length.
-    pub(super) length: Range<usize>,
+    pub(crate) length: Range<usize>,
     /// What the message holds.
-    pub(super) payload: Range<usize>,
+    pub(crate) payload: Range<usize>,
 }
 
 impl Place {
     /// The place of a length-delimited field of a message whose payload begins at `base`.
-    pub(super) fn new(base: usize, field: &Field<'_>) -> Self {
+    #[inline]
+    pub(crate) fn new(base: usize, field: &Field<'_>) -> Self {
         let tag_len = read_tag(field.raw).map_or(0, |(_, rest)| field.raw.len() - rest.len());
         let payload = field.payload();
         Self {
