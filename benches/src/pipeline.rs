@@ -9,7 +9,7 @@ use crate::{
     cli::{Compression, PipelineOptions},
     drain, overload, report,
     run::{self, Load, Measured},
-    scenario::{Output, Scenario},
+    scenario::Scenario,
     subject::Subject,
 };
 
@@ -17,11 +17,6 @@ use crate::{
 pub(crate) fn run(options: &PipelineOptions) -> anyhow::Result<()> {
     let scenario = Scenario::read(&options.config)?;
     let subjects = subjects(options)?;
-    let gzip = options.compression == Compression::Gzip;
-    anyhow::ensure!(
-        options.floor.is_empty() || (scenario.output == Output::Sink && !gzip),
-        "a relay only sends on what it gets: --floor needs a configuration that exports to the sink, and no gzip"
-    );
     let json = options.json.as_deref();
     report::say(&report::conditions());
     if !options.peer.is_empty() && !scenario.portable.left_out.is_empty() {

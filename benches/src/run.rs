@@ -124,7 +124,13 @@ pub(crate) fn start(
 }
 
 /// Runs `load` against `subject` and stops it again.
+///
+/// A relay knows no more than to send on what it gets: whatever the scenario, its requests come uncompressed and leave
+/// for the sink, as the measure of this machine at this minute.
 pub(crate) fn measure(subject: &Subject, scenario: &Scenario, load: &Load) -> anyhow::Result<Measured> {
+    let is_floor = matches!(subject, Subject::Floor(_));
+    let output = if is_floor { Output::Sink } else { scenario.output };
+    let plan = |endpoints: &Endpoints| Plan { gzip: load.gzip && !is_floor, ..load.plan(endpoints, None) };
     let folder = tempfile::tempdir()?;
     let Started { mut child, sink, ledger, endpoints, first_accepted } =
         start(subject, scenario, load.sink_frame, folder.path())?;
@@ -134,10 +140,10 @@ pub(crate) fn measure(subject: &Subject, scenario: &Scenario, load: &Load) -> an
     let ticks_before = measure::ticks(child.pid()).unwrap_or_default();
     let sink_before = measure::threads_cpu("sink");
     let own_before = measure::own_cpu();
-    let outcome = load::run(&load.plan(&endpoints, None), &ledger, &load::Stop::default())?;
+    let outcome = load::run(&plan(&endpoints), &ledger, &load::Stop::default())?;
     child.expect_running()?;
     anyhow::ensure!(outcome.acknowledged > 0, "no request was accepted; refused: {:?}", outcome.refused);
-    if scenario.output == Output::Sink {
+    if output == Output::Sink {
         wait_until_arrived(&ledger, DRAIN_LIMIT, DRAIN_LIMIT / 2);
     } else {
         thread::sleep(Duration::from_millis(500));
@@ -150,7 +156,7 @@ pub(crate) fn measure(subject: &Subject, scenario: &Scenario, load: &Load) -> an
     thread::sleep(load.settle);
     let after = measure::memory(child.pid()).context("the collector's memory")?;
     child.stop()?;
-    if scenario.output == Output::File {
+    if output == Output::File {
         receive_file(&endpoints.file, &ledger)?;
     }
     let per_span = |time: Duration| time.as_secs_f64() * 1e6 / outcome.acknowledged.max(1) as f64;
@@ -158,7 +164,7 @@ pub(crate) fn measure(subject: &Subject, scenario: &Scenario, load: &Load) -> an
         subject: subject.name(),
         load: load.name.clone(),
         balance: ledger.balance(),
-        balance_checked: scenario.output != Output::Nowhere,
+        balance_checked: output != Output::Nowhere,
         cpu: per_span(cpu),
         kernel_share: kernel_share(ticks_before, ticks),
         sink_cpu: per_span(sink_cpu),

@@ -154,7 +154,7 @@ pub struct Limits {
     pub max_memory_mib: u64,
     /// Most telemetry and connections' buffers held at once, in MiB; 0 means what `max_memory_mib` leaves.
     pub max_held_mib: u64,
-    /// With more than this waiting in sending queues, in MiB, clients are answered up to 50 ms later.
+    /// With more than this waiting in sending queues, in MiB, clients are answered later.
     pub ease_above_mib: u64,
 }
 
@@ -276,7 +276,7 @@ impl Section for Limits {
         let doc = "Most telemetry and connections' buffers held at once, in MiB; 0 is four fifths of max_memory_mib \
             less 40 MiB.";
         fields.field("max_held_mib", doc, |c| &mut c.max_held_mib).at_most(1 << 24);
-        let doc = "With more than this waiting in sending queues, in MiB, clients are answered up to 50 ms later, \
+        let doc = "With more than this waiting in sending queues, in MiB, clients are answered later, by up to 500 ms, \
             so that they send no faster than data leaves.";
         fields.field("ease_above_mib", doc, |c| &mut c.ease_above_mib).at_most(1 << 24);
     }

@@ -6,6 +6,7 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
 
 use bytes::Bytes;
 
@@ -24,6 +25,12 @@ pub struct Budget {
     queued: AtomicUsize,
     ease: AtomicUsize,
 }
+
+/// How long answers are kept back with twice as much in queues as is let be.
+const DELAY_AT_TWICE: Duration = Duration::from_millis(10);
+
+/// How many times that at most.
+const DELAY_LIMIT: u16 = 50;
 
 /// The budget has no room for what was asked.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -95,13 +102,22 @@ impl Budget {
         self.queued.fetch_sub(bytes, Ordering::Relaxed);
     }
 
-    /// Whether destinations are so far behind that clients should be answered more slowly.
+    /// How long to keep the answer to a client back because destinations are behind.
+    ///
+    /// 10 ms when twice as much is queued as [`set_ease`](Self::set_ease) allows, growing with the square of what is
+    /// beyond it, at most 500 ms: some dozen clients and some thousand settle alike at a few times that much, sending
+    /// as fast as data leaves.
     #[must_use]
-    pub fn is_behind(&self) -> bool {
-        self.queued() > self.ease.load(Ordering::Relaxed)
+    pub fn answer_delay(&self) -> Duration {
+        let (queued, ease) = (self.queued(), self.ease.load(Ordering::Relaxed));
+        if queued <= ease {
+            return Duration::ZERO;
+        }
+        let beyond = (queued - ease) as f64 / ease.max(1) as f64;
+        DELAY_AT_TWICE.mul_f64((beyond * beyond).min(f64::from(DELAY_LIMIT)))
     }
 
-    /// Sets how many queued bytes [`is_behind`](Self::is_behind) allows.
+    /// Sets how many bytes may be queued before answers are delayed.
     pub fn set_ease(&self, bytes: usize) {
         self.ease.store(bytes, Ordering::Relaxed);
     }
@@ -157,7 +173,7 @@ impl Budget {
     /// Whether buffers take so little that those of a new connection may be large.
     #[must_use]
     pub fn is_roomy(&self) -> bool {
-        self.buffers() < self.limit() / 16
+        self.buffers() < self.limit() / 4
     }
 
     /// Gives back what [`take`](Self::take) took.
@@ -273,6 +289,21 @@ mod tests {
         assert_eq!(budget.held(), 105);
         drop((first, forced));
         assert_eq!(budget.held(), 0);
+    }
+
+    #[test]
+    fn answers_are_delayed_by_what_is_queued() {
+        let budget = Budget::unlimited();
+        budget.set_ease(100);
+        let delays = [100, 100, 100, 700].map(|more| {
+            budget.enqueue(more);
+            budget.answer_delay().as_millis()
+        });
+        assert_eq!(delays, [0, 10, 40, 500]);
+        budget.dequeue(900);
+        assert_eq!(budget.answer_delay(), Duration::ZERO);
+        budget.set_ease(0);
+        assert_eq!(budget.answer_delay(), Duration::from_millis(500), "none is let be");
     }
 
     #[test]

@@ -9,14 +9,9 @@ use data::{Batch, Budget, BudgetExhausted, Code, Context, Refusal, Refused, Sign
 use net::Peer;
 use otlp::{InvalidUtf8, Policy};
 use telemetry::metrics::Counter;
-use tokio::time::Instant;
 
 /// What a client that must wait is told to wait.
 const COME_BACK: Duration = Duration::from_secs(1);
-
-/// Longest time that an answer is kept back, and how often it is looked whether it still must be.
-const EASE_LIMIT: Duration = Duration::from_millis(50);
-const EASE_STEP: Duration = Duration::from_millis(2);
 
 /// The common way in of one protocol.
 pub(crate) struct Intake {
@@ -121,22 +116,15 @@ impl Intake {
         outlet.offer(batch.with_ticket(ticket).with_context(context), self.patience).await;
         let verdict = verdict.await;
         self.count(signal, admitted.items, &verdict);
-        if self.cx.budget.is_behind() {
-            self.ease().await;
+        // Clients that wait for answers then send as fast as data leaves, and memory stays low without a refusal.
+        let delay = self.cx.budget.answer_delay();
+        if !delay.is_zero() {
+            tokio::time::sleep(delay).await;
         }
         match verdict {
             Verdict::Delivered | Verdict::TakenOver { .. } => Ok(Receipt { rejected: None }),
             Verdict::Partly { rejected, message } => Ok(Receipt { rejected: Some((rejected, message)) }),
             Verdict::Refused(refused) => Err(for_client(refused)),
-        }
-    }
-
-    /// Keeps the answer back while destinations are behind, a little: clients that wait for answers then send as
-    /// fast as data leaves, and memory stays low without a refusal.
-    async fn ease(&self) {
-        let until = Instant::now() + EASE_LIMIT;
-        while self.cx.budget.is_behind() && Instant::now() < until {
-            tokio::time::sleep(EASE_STEP).await;
         }
     }
 
