@@ -5,8 +5,11 @@ mod components;
 mod configuration;
 mod environment;
 mod machine;
+mod notify;
 mod observe;
+mod reload;
 mod run;
+mod signals;
 
 use std::process::ExitCode;
 

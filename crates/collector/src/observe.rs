@@ -23,12 +23,16 @@ pub(crate) fn resource(settings: &Telemetry) -> Resource {
 ///
 /// # Errors
 /// If a file cannot be opened, or logging is on already.
-pub(crate) fn start_logs(settings: &Telemetry, resource: &Resource, clock: Arc<dyn Clock>) -> Result<()> {
-    logs::init(&log_settings(&settings.logs, resource), clock)?;
-    Ok(())
+pub(crate) fn start_logs(
+    settings: &Telemetry,
+    resource: &Resource,
+    clock: Arc<dyn Clock>,
+) -> Result<logs::Logs> {
+    Ok(logs::init(&log_settings(&settings.logs, resource), clock)?)
 }
 
-fn log_settings(logs: &Logs, resource: &Resource) -> LogSettings {
+/// What the configuration says about logs.
+pub(crate) fn log_settings(logs: &Logs, resource: &Resource) -> LogSettings {
     let level = match logs.level {
         LogLevel::Debug => Level::Debug,
         LogLevel::Info => Level::Info,
@@ -72,6 +76,12 @@ pub(crate) fn registry(settings: &Telemetry, resource: &Resource, clock: Arc<dyn
     };
     let registry = Registry::at_level(level, Options::default(), resource.clone());
     metrics::process::register(&registry, clock);
+    // The Collector's handler has this, and dashboards ask for it; rendering here has no way to fail.
+    for cause in ["encoding", "gathering"] {
+        let help = "Total number of internal errors encountered by the promhttp metric handler.";
+        let labels = [("cause", cause.to_owned())];
+        registry.counter("promhttp_metric_handler_errors_total", help, "", &labels);
+    }
     registry
 }
 

@@ -3,15 +3,20 @@
 use std::pin::pin;
 use std::process::ExitCode;
 use std::sync::Arc;
+use std::time::Duration;
 
 use anyhow::{Context as _, Result, anyhow};
 use component::{Fatal, Listeners};
-use config::telemetry::Telemetry;
+use config::telemetry::{Metrics, ResourceAttributes};
 use data::{Budget, Clock, SystemClock};
 use engine::{Blueprint, Engine, EngineError, Report, Services, Threads};
-use tokio::signal::unix::{Signal, SignalKind, signal};
+use telemetry::Resource;
+use telemetry::logs::Logs;
 
 use crate::cli::Sources;
+use crate::notify::Notify;
+use crate::reload::{Outcomes, Requests};
+use crate::signals::{Asked, Signals};
 use crate::{configuration, environment, machine, observe};
 
 /// Runs until a signal, a failure, or the end of the drain.
@@ -21,11 +26,13 @@ use crate::{configuration, environment, machine, observe};
 pub(crate) fn run(sources: &Sources) -> Result<ExitCode> {
     let blueprint = configuration::read(sources)?;
     let clock: Arc<dyn Clock> = Arc::new(SystemClock::new());
-    let telemetry = blueprint.document.service.telemetry.clone();
+    let service = blueprint.document.service.clone();
+    let telemetry = service.telemetry;
     let resource = observe::resource(&telemetry);
-    observe::start_logs(&telemetry, &resource, Arc::clone(&clock))?;
+    let logs = observe::start_logs(&telemetry, &resource, Arc::clone(&clock))?;
     let registry = observe::registry(&telemetry, &resource, Arc::clone(&clock));
     let _endpoints = observe::serve(&telemetry, &resource, &registry)?;
+    let requests = Requests::listen(&service.admin.endpoint)?;
 
     let fatal = Fatal::default();
     let workers = match blueprint.settings.workers {
@@ -33,6 +40,10 @@ pub(crate) fn run(sources: &Sources) -> Result<ExitCode> {
         count => count,
     };
     let threads = Threads::start(workers, fatal.clone()).context("cannot start the worker threads")?;
+    let environment = environment::of_process();
+    let notify = Notify::new(&environment);
+    notify.watch(&threads.workers()).context("cannot start the watchdog's thread")?;
+    let outcomes = Outcomes::register(&registry, Arc::clone(&clock));
     let services = Services {
         clock,
         budget: Budget::new(blueprint.settings.max_held_bytes),
@@ -40,17 +51,28 @@ pub(crate) fn run(sources: &Sources) -> Result<ExitCode> {
         listeners: Listeners::default(),
         registry,
         fatal: fatal.clone(),
-        environment: environment::of_process(),
+        environment,
         user_agent: user_agent().into(),
     };
     tracing::info!(
         version = env!("CARGO_PKG_VERSION"),
+        cpus = machine::millicpus() as f64 / 1000.0,
         workers,
         max_held_mib = blueprint.settings.max_held_bytes >> 20,
         "Starting collimator"
     );
+    let process = Process {
+        sources,
+        logs,
+        resource,
+        at_start: Fixed::of(&blueprint),
+        now: Arc::new(blueprint),
+        notify,
+        outcomes,
+        fatal,
+    };
     let control = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-    control.block_on(supervise(Engine::new(services), Arc::new(blueprint), sources, &fatal))
+    control.block_on(supervise(Engine::new(services), process, requests))
 }
 
 /// Checks a configuration without starting anything.
@@ -63,44 +85,59 @@ pub(crate) fn validate(sources: &Sources) -> Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
-async fn supervise(
-    mut engine: Engine,
-    blueprint: Arc<Blueprint>,
-    sources: &Sources,
-    fatal: &Fatal,
-) -> Result<ExitCode> {
+/// What the process has beside its engine.
+struct Process<'a> {
+    sources: &'a Sources,
+    logs: Logs,
+    resource: Resource,
+    at_start: Fixed,
+    /// What runs.
+    now: Arc<Blueprint>,
+    notify: Notify,
+    outcomes: Outcomes,
+    fatal: Fatal,
+}
+
+async fn supervise(mut engine: Engine, mut process: Process<'_>, mut requests: Requests) -> Result<ExitCode> {
     let mut signals = Signals::listen()?;
-    let at_start = Fixed::of(&blueprint);
     let stopping = engine.stopping();
     let give_up = || stopping.cancel();
-    let Some((started, mut told_to_stop)) = signals.hold(engine.run(Arc::clone(&blueprint)), &give_up).await
+    let fatal = process.fatal.clone();
+    let first = Arc::clone(&process.now);
+    let Some((started, mut told_to_stop)) = signals.hold(engine.run(Arc::clone(&first)), &give_up).await
     else {
-        return Ok(settle(&engine, &engine.undelivered(), fatal));
+        return Ok(settle(&engine, &engine.undelivered(), &fatal));
     };
     if let Err(error) = started {
         // A receiver that had started may have taken something already.
         let report = engine.drain().await;
         if !report.is_clean() {
-            settle(&engine, &report, fatal);
+            settle(&engine, &report, &fatal);
         }
-        return Err(explained(&blueprint, error));
+        return Err(explained(&first, error));
     }
     tracing::info!("Everything is ready. Begin running and processing data.");
+    process.notify.ready(RUNNING);
     while !told_to_stop {
-        let asked = tokio::select! {
-            asked = signals.next() => asked,
+        let asking = tokio::select! {
+            asked = signals.next() => {
+                tracing::info!(signal = asked.name(), "Received signal from OS");
+                match asked {
+                    Asked::Stop(_) => break,
+                    Asked::Reload => Vec::new(),
+                }
+            }
+            asking = requests.next() => asking,
             () = fatal.reported() => break,
         };
-        tracing::info!(signal = asked.name(), "Received signal from OS");
-        told_to_stop = match asked {
-            Asked::Stop(_) => true,
-            Asked::Reload => match signals.hold(reload(&mut engine, sources, &at_start), &give_up).await {
-                Some(((), told_to_stop)) => told_to_stop,
-                None => return Ok(settle(&engine, &engine.undelivered(), fatal)),
-            },
+        let Some((outcome, stop)) = signals.hold(reload(&mut engine, &mut process), &give_up).await else {
+            return Ok(settle(&engine, &engine.undelivered(), &fatal));
         };
+        asking.into_iter().for_each(|request| request.answer(&outcome));
+        told_to_stop = stop;
     }
     tracing::info!("Starting shutdown...");
+    process.notify.stopping(process.now.settings.drain_timeout + AFTER_THE_DRAIN);
     let drained = {
         let mut drain = pin!(engine.drain());
         tokio::select! {
@@ -114,46 +151,71 @@ async fn supervise(
         }
     };
     let report = drained.unwrap_or_else(|| engine.undelivered());
-    Ok(settle(&engine, &report, fatal))
+    Ok(settle(&engine, &report, &fatal))
 }
+
+/// What the service manager shows.
+const RUNNING: &str = "Running";
+
+/// What a process takes at most from the end of its drain to its own.
+const AFTER_THE_DRAIN: Duration = Duration::from_secs(5);
 
 /// What a reload does not change.
 #[derive(PartialEq)]
 struct Fixed {
-    telemetry: Telemetry,
+    metrics: Metrics,
+    resource: ResourceAttributes,
+    admin: config::document::Admin,
     workers: usize,
 }
 
 impl Fixed {
     fn of(blueprint: &Blueprint) -> Self {
-        let telemetry = blueprint.document.service.telemetry.clone();
-        Self { telemetry, workers: blueprint.settings.workers }
+        let service = &blueprint.document.service;
+        Self {
+            metrics: service.telemetry.metrics.clone(),
+            resource: service.telemetry.resource.clone(),
+            admin: service.admin.clone(),
+            workers: blueprint.settings.workers,
+        }
     }
 }
 
-/// Takes in a new configuration; whatever is wrong with it, the old one runs on.
-async fn reload(engine: &mut Engine, sources: &Sources, at_start: &Fixed) {
-    let blueprint = match configuration::read(sources) {
-        Ok(blueprint) => Arc::new(blueprint),
-        Err(error) => {
-            tracing::error!(error = format!("{error:#}"), "Configuration refused, the running one stays");
-            return;
-        }
-    };
-    match engine.run(Arc::clone(&blueprint)).await {
+/// Takes in a new configuration; whatever is wrong with it, the old one runs on. Tells everybody how it went.
+async fn reload(engine: &mut Engine, process: &mut Process<'_>) -> Result<()> {
+    process.notify.reloading();
+    let outcome = exchange(engine, process).await;
+    process.outcomes.note(&outcome);
+    match &outcome {
         Ok(()) => {
             tracing::info!("Config updated");
-            if *at_start != Fixed::of(&blueprint) {
-                let changed =
-                    "service::telemetry and service::workers take effect at the next start of the process";
-                tracing::warn!("{changed}");
-            }
+            process.notify.ready(RUNNING);
         }
         Err(error) => {
-            let error = explained(&blueprint, error);
             tracing::error!(error = format!("{error:#}"), "Configuration refused, the running one stays");
+            process.notify.ready("Running, but the last configuration was refused");
         }
     }
+    outcome
+}
+
+async fn exchange(engine: &mut Engine, process: &mut Process<'_>) -> Result<()> {
+    let blueprint = Arc::new(configuration::read(process.sources)?);
+    let started = engine.run(Arc::clone(&blueprint)).await;
+    started.map_err(|error| explained(&blueprint, error))?;
+    process.now = blueprint;
+    // Always, since this also opens files anew that were renamed.
+    let telemetry = &process.now.document.service.telemetry;
+    if let Err(error) = process.logs.change(&observe::log_settings(&telemetry.logs, &process.resource)) {
+        tracing::warn!(%error, "Logs go on as before");
+    }
+    if process.at_start != Fixed::of(&process.now) {
+        tracing::warn!(
+            "service::telemetry::metrics, service::telemetry::resource, service::admin and service::workers take \
+             effect at the next start of the process"
+        );
+    }
+    Ok(())
 }
 
 /// Prints the account and says how it all ended.
@@ -182,70 +244,4 @@ fn explained(blueprint: &Blueprint, error: EngineError) -> anyhow::Error {
 pub(crate) fn user_agent() -> String {
     let (version, os, arch) = (env!("CARGO_PKG_VERSION"), std::env::consts::OS, std::env::consts::ARCH);
     format!("Collimator/{version} ({os}/{arch})")
-}
-
-/// The signals that mean something to the process.
-struct Signals {
-    terminate: Signal,
-    interrupt: Signal,
-    hangup: Signal,
-}
-
-enum Asked {
-    Stop(&'static str),
-    Reload,
-}
-
-impl Asked {
-    const fn name(&self) -> &'static str {
-        match self {
-            Self::Stop(name) => name,
-            Self::Reload => "hangup",
-        }
-    }
-}
-
-impl Signals {
-    fn listen() -> Result<Self> {
-        Ok(Self {
-            terminate: signal(SignalKind::terminate())?,
-            interrupt: signal(SignalKind::interrupt())?,
-            hangup: signal(SignalKind::hangup())?,
-        })
-    }
-
-    async fn next(&mut self) -> Asked {
-        tokio::select! {
-            _ = self.terminate.recv() => Asked::Stop("terminated"),
-            _ = self.interrupt.recv() => Asked::Stop("interrupt"),
-            _ = self.hangup.recv() => Asked::Reload,
-        }
-    }
-
-    async fn next_stop(&mut self) -> Asked {
-        tokio::select! {
-            _ = self.terminate.recv() => Asked::Stop("terminated"),
-            _ = self.interrupt.recv() => Asked::Stop("interrupt"),
-        }
-    }
-
-    /// Lets `work` come to its end, and tells whether a stop was asked for meanwhile. Being asked twice is not
-    /// waiting any longer: `give_up` is called while the work is still there, and nothing is given.
-    async fn hold<T>(&mut self, work: impl Future<Output = T>, give_up: &dyn Fn()) -> Option<(T, bool)> {
-        let mut work = pin!(work);
-        let mut told_to_stop = false;
-        loop {
-            let asked = tokio::select! {
-                done = &mut work => return Some((done, told_to_stop)),
-                asked = self.next_stop() => asked,
-            };
-            tracing::info!(signal = asked.name(), "Received signal from OS");
-            if told_to_stop {
-                tracing::warn!(signal = asked.name(), "Second signal: stopping at once");
-                give_up();
-                return None;
-            }
-            told_to_stop = true;
-        }
-    }
 }

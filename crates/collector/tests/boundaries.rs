@@ -21,7 +21,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("attribute-actions", &["config", "data", "matching", "otlp", "otlp-json"]),
     ("net", &["config"]),
     ("component", &["config", "data", "telemetry"]),
-    ("delivery", &["component", "config", "data", "otlp"]),
+    ("delivery", &["component", "config", "data", "otlp", "telemetry"]),
     ("admin", &["component", "data", "net"]),
     ("engine", &["component", "config", "data", "telemetry"]),
     ("testkit", &["component", "config", "data", "otlp", "telemetry"]),

@@ -145,6 +145,15 @@ pub struct Service {
     pub workers: usize,
     /// Bounds of the whole process.
     pub limits: Limits,
+    /// Where the process can be told to reload.
+    pub admin: Admin,
+}
+
+/// Where the process can be told what to do, over HTTP.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Admin {
+    /// Address to listen on, `host:port`; nowhere if it is empty.
+    pub endpoint: String,
 }
 
 /// Bounds of the whole process.
@@ -251,6 +260,7 @@ impl Default for Service {
             drain_timeout: Duration::from_secs(25),
             workers: 0,
             limits: Limits::default(),
+            admin: Admin::default(),
         }
     }
 }
@@ -265,6 +275,23 @@ impl Section for Service {
         let doc = "Threads that carry telemetry; 0 lets the process choose.";
         fields.field("workers", doc, |c| &mut c.workers).range(0..=1024);
         fields.field("limits", "Bounds of the whole process.", |c| &mut c.limits);
+        fields.field("admin", "Where the process can be told what to do.", |c| &mut c.admin);
+    }
+}
+
+impl Section for Admin {
+    fn describe(fields: &mut Fields<Self>) {
+        let doc = "Address to listen on, `host:port`, for `POST /-/reload`, which does what SIGHUP does and answers \
+            what became of it. Nobody is asked who he is: keep it on localhost. Nowhere if it is empty.";
+        fields.field("endpoint", doc, |c| &mut c.endpoint).check(|endpoint| {
+            let port = endpoint.rsplit_once(':').map(|(_, port)| port.parse::<u16>());
+            match port {
+                Some(Ok(_)) => Ok(()),
+                _ if endpoint.is_empty() => Ok(()),
+                Some(Err(_)) => Err(format!("the port of `{}` is none", endpoint.escape_debug())),
+                None => Err("expected an address such as `localhost:8889`".to_owned()),
+            }
+        });
     }
 }
 

@@ -9,6 +9,7 @@ use otlp::batch::{PieceSize, chunk};
 use tokio::time::Instant;
 
 use crate::backoff::Backoff;
+use crate::metrics::Metrics;
 use crate::settings::Settings;
 
 /// What every delivery of one stage needs.
@@ -17,6 +18,7 @@ pub(crate) struct Delivery<E> {
     pub(crate) settings: Settings,
     pub(crate) account: Arc<Account>,
     pub(crate) cx: RunCx,
+    pub(crate) metrics: Metrics,
 }
 
 /// How the attempts for a batch ended without delivering it.
@@ -88,9 +90,13 @@ impl<E: Exporter> Delivery<E> {
                 Err(Refused { code: Code::DeadlineExceeded, ..Refused::retry(message) })
             })
         };
+        let began = Instant::now();
         tokio::select! {
             biased;
-            result = limited => Ok(result),
+            result = limited => {
+                self.metrics.attempted(began, result.as_ref().err());
+                Ok(result)
+            }
             () = self.cx.stopping.cancelled() => Err(time_is_up("an attempt was under way")),
         }
     }
@@ -116,6 +122,7 @@ impl<E: Exporter> Delivery<E> {
     fn accepted(&self, batch: Batch, accepted: Accepted) {
         let Some((rejected, message)) = accepted.rejected else {
             self.account.leave(batch.items());
+            self.metrics.sent(batch.items());
             return batch.delivered();
         };
         // The peer's count is not to be trusted further than what it was sent.
@@ -128,10 +135,13 @@ impl<E: Exporter> Delivery<E> {
             "Partial success response"
         );
         self.account.leave(batch.items() - count);
-        if count > 0 {
-            self.account.refuse("refused in part by the peer", count);
-        }
+        self.metrics.sent(batch.items() - count);
         let why = Refused::permanent(Code::InvalidArgument, message);
+        if count > 0 {
+            let reason = "refused in part by the peer";
+            self.account.refuse(reason, count);
+            self.metrics.failed(count, reason, &why);
+        }
         batch.ticket.partly(count as u64, &why);
     }
 
@@ -152,6 +162,7 @@ impl<E: Exporter> Delivery<E> {
         );
         self.cx.notes.add(self.cx.clock.now(), refused);
         self.account.refuse(reason, batch.items());
+        self.metrics.failed(batch.items(), reason, refused);
         batch.refused(refused);
     }
 }

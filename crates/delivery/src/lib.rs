@@ -8,6 +8,7 @@ mod accumulator;
 mod attempt;
 mod backoff;
 mod joining;
+mod metrics;
 mod settings;
 mod stage;
 

@@ -4,8 +4,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use component::{
-    BoxError, Capacity, Ended, Entry, Exporter, ExporterStage, ExporterUnit, Inbox, Level, NodeId, Overflow,
-    RunCx, channel,
+    BoxError, Capacity, Ended, Entry, Exporter, ExporterStage, ExporterUnit, Inbox, NodeId, Overflow, RunCx,
+    channel,
 };
 use data::{Account, Budget, Signal};
 use futures::FutureExt as _;
@@ -15,6 +15,7 @@ use tokio::time::Instant;
 
 use crate::attempt::Delivery;
 use crate::joining::{Joining, Ready};
+use crate::metrics::Metrics;
 use crate::settings::Settings;
 
 /// Wraps an exporter. `concurrency` is how many exports may run at once when there is no queue to say so.
@@ -101,9 +102,9 @@ impl<E: Exporter> ExporterUnit for Unit<E> {
         let level = queue.map(|_| inlet.level());
         let run = move |cx: RunCx| {
             let in_flight = Arc::new(AtomicUsize::new(0));
-            publish(&cx, signal, level, &in_flight);
             let exporter = Arc::clone(&shared.exporter);
-            let delivery = Arc::new(Delivery { exporter, settings, account, cx });
+            let metrics = Metrics::register(&cx, signal, exporter.destination(signal), level, &in_flight);
+            let delivery = Arc::new(Delivery { exporter, settings, account, cx, metrics });
             let deliveries = JoinSet::new();
             Stage { shared, delivery, inbox, concurrency, joining, deliveries, in_flight, next_worker: 0 }
                 .run(hold)
@@ -168,6 +169,7 @@ impl<E: Exporter> Stage<E> {
     }
 
     fn join(&mut self, entry: Entry) -> Vec<Ready> {
+        self.delivery.metrics.enqueued(&entry.batch);
         match &mut self.joining {
             Some(joining) => joining.push(entry, &self.delivery.cx.budget),
             None => vec![Ready { batch: entry.batch, room: vec![Arc::new(entry.permit)] }],
@@ -186,6 +188,7 @@ impl<E: Exporter> Stage<E> {
                 ended?;
             }
             let delivery = Arc::clone(&self.delivery);
+            delivery.metrics.dispatched(&batch);
             let in_flight = InFlight::new(&self.in_flight);
             let task = async move {
                 let _in_flight = in_flight;
@@ -217,42 +220,6 @@ impl Drop for InFlight {
     fn drop(&mut self) {
         self.0.fetch_sub(1, Ordering::Relaxed);
     }
-}
-
-/// The Collector's metrics of a delivering exporter, and those of its queue if it has one.
-#[allow(clippy::cast_precision_loss, reason = "metrics of Prometheus are doubles")]
-fn publish(cx: &RunCx, signal: Signal, queue: Option<Level>, in_flight: &Arc<AtomicUsize>) {
-    let exporter = ("exporter", cx.node.id.to_string());
-    let labels = [exporter.clone(), ("data_type", signal.name().to_owned())];
-    let gauge = |name: &str, help: &str, unit: &str, read: Box<dyn Fn() -> f64 + Send + Sync>| {
-        cx.meters.gauge_fn(name, help, unit, &labels, read);
-    };
-    let in_flight = Arc::clone(in_flight);
-    gauge(
-        "otelcol_exporter_in_flight_requests",
-        "Number of requests that are being delivered or wait for a retry [Alpha]",
-        "{requests}",
-        Box::new(move || in_flight.load(Ordering::Relaxed) as f64),
-    );
-    let Some(level) = queue else { return };
-    let capacity = level.capacity() as f64;
-    gauge(
-        "otelcol_exporter_queue_capacity",
-        "Fixed capacity of the sending queue [Alpha]",
-        "{batches}",
-        Box::new(move || capacity),
-    );
-    let size = level.clone();
-    gauge(
-        "otelcol_exporter_queue_size",
-        "Current size of the sending queue [Alpha]",
-        "{batches}",
-        Box::new(move || size.used() as f64),
-    );
-    let name = format!("otelcol_exporter_enqueue_failed_{}", signal.items());
-    let help = "Number of items refused because the sending queue was full [Alpha]";
-    let refused = move || level.refused_items() as f64;
-    cx.meters.counter_fn(&name, help, "{items}", &[exporter], refused);
 }
 
 async fn until(at: Option<Instant>) {

@@ -83,17 +83,7 @@ impl Books {
 /// Makes an account visible: under the Collector's names where it has them, and whole under ours.
 fn publish(registry: &Registry, node: &NodeId, signal: Signal, account: &Arc<Account>) {
     let metrics = Published { registry, account };
-    let items = signal.items();
     match node.kind {
-        Kind::Exporter => {
-            let labels = [("exporter", node.id.to_string())];
-            let name = format!("otelcol_exporter_sent_{items}");
-            let help = "Number of items successfully sent to destination [Alpha]";
-            metrics.counter(&name, help, &labels, |it| it.left);
-            let name = format!("otelcol_exporter_send_failed_{items}");
-            let help = "Number of items in failed attempts to send to destination [Alpha]";
-            metrics.counter(&name, help, &labels, Statement::refused_in_all);
-        }
         Kind::Processor => {
             let labels = [("processor", node.id.to_string()), ("otel_signal", signal.name().to_owned())];
             let help = "Number of items passed to the processor [Alpha]";
@@ -101,7 +91,8 @@ fn publish(registry: &Registry, node: &NodeId, signal: Signal, account: &Arc<Acc
             let help = "Number of items emitted from the processor [Alpha]";
             metrics.counter("otelcol_processor_outgoing_items", help, &labels, |it| it.left);
         }
-        Kind::Receiver | Kind::Connector | Kind::Extension => {}
+        // Receivers count for themselves, exporters are counted where they deliver.
+        Kind::Receiver | Kind::Exporter | Kind::Connector | Kind::Extension => {}
     }
     for &(term, read) in TERMS {
         let labels = [

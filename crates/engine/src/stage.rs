@@ -3,8 +3,9 @@
 use std::pin::Pin;
 use std::sync::Arc;
 
-use component::{BoxError, Ended, Entry, Gate, Inbox, Out, Outlet, Processor, RunCx};
+use component::{BoxError, Ended, Entry, Gate, Inbox, Kind, Out, Outlet, Processor, RunCx};
 use data::{Clock, Time};
+use telemetry::metrics::{Histogram, bounds};
 use tokio::time::{Instant, Sleep, sleep_until};
 
 /// Runs a processor until its inbox closes and it is drained.
@@ -16,6 +17,7 @@ pub(crate) async fn drive(
     cx: RunCx,
 ) -> Ended {
     stage.attach(&cx.meters, &cx.node.id);
+    let duration = internal_duration(&cx);
     cx.ready();
     let mut timer = Timer::new(Arc::clone(&cx.clock));
     loop {
@@ -25,7 +27,11 @@ pub(crate) async fn drive(
         match event {
             Event::Batch(Entry { batch, permit }) => {
                 drop(permit);
+                let began = duration.is_on().then(Instant::now);
                 stage.process(batch, &mut out);
+                if let Some(began) = began {
+                    duration.observe(began.elapsed().as_secs_f64());
+                }
             }
             Event::Wake => stage.wake(&mut out),
             Event::End => stage.drain(&mut out),
@@ -55,6 +61,15 @@ pub(crate) async fn look_after(gate: Arc<dyn Gate>, cx: RunCx) -> Ended {
             () = tokio::time::sleep(interval) => gate.check(&cx.budget),
         }
     }
+}
+
+/// How long a processor takes for a batch; off below level `detailed`, and for connectors.
+fn internal_duration(cx: &RunCx) -> Histogram {
+    let (Kind::Processor, Some(signal)) = (cx.node.kind, cx.node.signal) else { return Histogram::default() };
+    let labels = [("processor", cx.node.id.to_string()), ("otel_signal", signal.name().to_owned())];
+    let help = "Duration of time taken to process a batch of telemetry data through the processor [Alpha]";
+    let name = "otelcol_processor_internal_duration";
+    cx.meters.histogram(name, help, "s", &labels, bounds::DURATION_SECONDS)
 }
 
 fn still_held(stage: &dyn Processor) -> Ended {

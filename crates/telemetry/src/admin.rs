@@ -1,7 +1,8 @@
 //! A small HTTP/1.1 listener on a thread of its own, for metrics, health and what else an operator asks.
 //!
-//! It serves `GET` and `HEAD` of registered paths, one request to a connection. Nothing of a request but its first
-//! line is looked at, and everything about a client is bounded: its head in bytes, its stay in time, and the
+//! It serves `GET` and `HEAD` of registered pages, and `POST` of registered actions, one request to a connection.
+//! Nothing of a request but its first line is looked at, save that an action is refused to web pages, which browsers
+//! name in `Origin`. Everything about a client is bounded: its head in bytes, its stay in time, and the
 //! connections in number, the oldest giving way to the newest, so that slow clients cannot lock others out.
 
 mod http;
@@ -9,6 +10,7 @@ mod serve;
 
 use std::collections::BTreeMap;
 use std::net::{SocketAddr, TcpListener, ToSocketAddrs as _};
+use std::pin::Pin;
 use std::sync::{Arc, PoisonError, RwLock};
 use std::{fmt, io, thread};
 
@@ -78,7 +80,15 @@ pub enum BindError {
     Thread(io::Error),
 }
 
-type Handler = Arc<dyn Fn() -> Page + Send + Sync>;
+/// What an action answers when it is done.
+pub type Answer = Pin<Box<dyn Future<Output = Page> + Send>>;
+
+#[derive(Clone)]
+enum Handler {
+    Page(Arc<dyn Fn() -> Page + Send + Sync>),
+    Action(Arc<dyn Fn() -> Answer + Send + Sync>),
+}
+
 type Routes = Arc<RwLock<BTreeMap<&'static str, Handler>>>;
 
 impl Admin {
@@ -121,7 +131,16 @@ impl Admin {
     /// Serves `path` (with its leading `/`, without a query) by `page`, instead of what served it before. `page` runs
     /// on the admin thread, so it should be quick.
     pub fn route(&self, path: &'static str, page: impl Fn() -> Page + Send + Sync + 'static) {
-        self.routes.write().unwrap_or_else(PoisonError::into_inner).insert(path, Arc::new(page));
+        self.set(path, Handler::Page(Arc::new(page)));
+    }
+
+    /// Does `action` for each `POST` of `path`. It may take a while: others are served meanwhile.
+    pub fn action(&self, path: &'static str, action: impl Fn() -> Answer + Send + Sync + 'static) {
+        self.set(path, Handler::Action(Arc::new(action)));
+    }
+
+    fn set(&self, path: &'static str, handler: Handler) {
+        self.routes.write().unwrap_or_else(PoisonError::into_inner).insert(path, handler);
     }
 }
 

@@ -15,7 +15,7 @@ use std::fs::OpenOptions;
 use std::io::{self, Write};
 use std::path::PathBuf;
 use std::str::FromStr;
-use std::sync::Arc;
+use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
 use data::Clock;
@@ -23,7 +23,7 @@ use thiserror::Error;
 use tracing_subscriber::layer::SubscriberExt as _;
 
 use crate::Resource;
-use layer::LogLayer;
+use layer::{LogLayer, Shared, State};
 
 /// The configuration `service.telemetry.logs`, with its defaults.
 #[derive(Clone, Debug)]
@@ -179,16 +179,43 @@ pub enum InitError {
     AlreadySet,
 }
 
+/// The process's log, to change it while it runs.
+pub struct Logs {
+    state: Shared,
+}
+
 /// Sets the process's log up; only `main` should.
 ///
 /// # Errors
 ///
 /// A file cannot be opened, or the log is set up already.
-pub fn init(settings: &LogSettings, clock: Arc<dyn Clock>) -> Result<(), InitError> {
-    let open_all = |outputs: &[Output]| outputs.iter().map(open).collect::<Result<_, _>>();
-    let layer = LogLayer::new(settings, clock, open_all(&settings.outputs)?, open_all(&settings.errors)?);
+pub fn init(settings: &LogSettings, clock: Arc<dyn Clock>) -> Result<Logs, InitError> {
+    let state = Arc::new(RwLock::new(Arc::new(state(settings)?)));
+    let layer = LogLayer::new(Arc::clone(&state), clock);
     tracing::subscriber::set_global_default(tracing_subscriber::registry().with(layer))
-        .map_err(|_| InitError::AlreadySet)
+        .map_err(|_| InitError::AlreadySet)?;
+    Ok(Logs { state })
+}
+
+impl Logs {
+    /// Logs by other settings from the next line on. Files are opened anew, so that this also lets go of those that
+    /// were renamed.
+    ///
+    /// # Errors
+    ///
+    /// A file cannot be opened: nothing is changed then.
+    pub fn change(&self, settings: &LogSettings) -> Result<(), InitError> {
+        let changed = Arc::new(state(settings)?);
+        *self.state.write().unwrap_or_else(PoisonError::into_inner) = changed;
+        // What is logged where was asked once and kept.
+        tracing::callsite::rebuild_interest_cache();
+        Ok(())
+    }
+}
+
+fn state(settings: &LogSettings) -> Result<State, InitError> {
+    let open_all = |outputs: &[Output]| outputs.iter().map(open).collect::<Result<_, _>>();
+    Ok(State::new(settings, open_all(&settings.outputs)?, open_all(&settings.errors)?))
 }
 
 fn open(output: &Output) -> Result<Box<dyn Write + Send>, InitError> {

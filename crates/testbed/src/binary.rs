@@ -5,7 +5,8 @@ use std::process::Command;
 use std::sync::OnceLock;
 
 /// The binary under test: `COLLIMATOR_BIN`, or what cargo builds beside the running test, in the same profile.
-pub(crate) fn path() -> &'static Path {
+#[must_use]
+pub fn path() -> &'static Path {
     static BINARY: OnceLock<PathBuf> = OnceLock::new();
     BINARY.get_or_init(|| match std::env::var_os("COLLIMATOR_BIN") {
         Some(path) => PathBuf::from(path),

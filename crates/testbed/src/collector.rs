@@ -128,8 +128,9 @@ impl Collector {
         let output = self.output();
         let line = output.lines().rfind(|line| line.contains(message));
         let line = line.unwrap_or_else(|| panic!("no line with {message:?} in\n{output}"));
-        let (_, rest) = line.split_once("\"endpoint\": \"").unwrap();
-        rest.split('"').next().unwrap().parse().unwrap()
+        // The console has a space where JSON has none.
+        let (_, rest) = line.split_once("\"endpoint\":").unwrap();
+        rest.trim_start().trim_start_matches('"').split('"').next().unwrap().parse().unwrap()
     }
 
     /// What it has printed so far.

@@ -13,10 +13,12 @@ pub mod account;
 mod binary;
 mod collector;
 pub mod config;
+pub mod exposition;
 pub mod grpc;
 pub mod http;
 pub mod neighbour;
 pub mod otlp_json;
+pub mod prometheus;
 pub mod relay;
 pub mod sdk;
 pub mod tls;
@@ -24,6 +26,7 @@ mod upstream;
 
 use std::time::{Duration, Instant};
 
+pub use binary::path as binary;
 pub use collector::{Collector, Ended, Signal, validate};
 pub use upstream::{Reply, Upstream, span_ids};
 

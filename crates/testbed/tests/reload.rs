@@ -88,6 +88,84 @@ async fn a_reload_under_load_loses_nothing() {
     assert_eq!((exporter.left, exporter.entered), (receiver.left, receiver.left));
 }
 
+/// Configurations with something wrong in them, and what has to be said about it. What they lead to must never exist.
+fn wrong_ones(right: &str, taken: SocketAddr) -> Vec<(String, String)> {
+    let wrong = right.replace("DIR/", "DIR/never-");
+    let line = 1 + wrong.lines().position(|line| line.contains("timeout: ")).unwrap();
+    vec![
+        (wrong.replace("timeout: ", "timeot: "), format!("config.yaml:{line}:")),
+        (
+            wrong.replace("exporters: [file]", "exporters: [file, missing]"),
+            "no exporter or connector `missing`".to_owned(),
+        ),
+        (wrong.replace("receivers:", "receivers: ["), "invalid YAML".to_owned()),
+        // Found only when the new graph starts: the old one is started again.
+        (right.replacen("127.0.0.1:0", &taken.to_string(), 1), taken.to_string()),
+        (String::new(), "empty configuration".to_owned()),
+    ]
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn fifty_reloads_valid_and_invalid_in_turn_lose_nothing() {
+    let logs = "telemetry:\n    logs: {sampling: {enabled: false}}";
+    let first =
+        config::through_batch("file", "{path: DIR/out.json, append: true}").replacen("telemetry:", logs, 1);
+    let right = [
+        first.replace("50ms", "20ms"),
+        // Another exporter, so the old one is drained beside the new graph.
+        first.replace("out.json", "other.json"),
+        first.replace("processors: [batch]", "processors: []"),
+        first.replace("localhost:0", "127.0.0.2:0"),
+        first.clone(),
+    ];
+    let elsewhere = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let wrong = wrong_ones(&first, elsewhere.local_addr().unwrap());
+    let collector = Collector::start(&first);
+    let (stop, answered) = (Arc::new(AtomicBool::new(false)), Arc::new(AtomicUsize::new(0)));
+    let to = collector.grpc();
+    let senders: Vec<_> = (0..4)
+        .map(|sender| tokio::spawn(load(to, sender, Arc::clone(&stop), Arc::clone(&answered))))
+        .collect();
+    let more_answers = || {
+        let before = answered.load(Ordering::Relaxed);
+        eventually("answers", || (answered.load(Ordering::Relaxed) > before + 20).then_some(()));
+    };
+    for turn in 0..25 {
+        more_answers();
+        collector.write_config(&right[turn % right.len()]);
+        collector.signal(Signal::SIGHUP);
+        collector.wait_for_times(UPDATED, turn + 1);
+        assert_eq!(collector.metric("collimator_config_last_reload_successful"), 1.0);
+
+        more_answers();
+        let (text, expected) = &wrong[turn % wrong.len()];
+        let said_before = collector.output().len();
+        collector.write_config(text);
+        collector.signal(Signal::SIGHUP);
+        collector.wait_for_times("Configuration refused, the running one stays", turn + 1);
+        let said = collector.output()[said_before..].to_owned();
+        assert!(said.contains(expected.as_str()), "{expected} is not in\n{said}");
+        assert_eq!(collector.metric("collimator_config_last_reload_successful"), 0.0);
+        assert!(!collector.file("never-out.json").exists(), "an invalid configuration took effect");
+    }
+    more_answers();
+    assert_eq!(collector.metric("collimator_reloads{outcome=\"applied\"}"), 25.0);
+    assert_eq!(collector.metric("collimator_reloads{outcome=\"refused\"}"), 25.0);
+    stop.store(true, Ordering::Relaxed);
+    let mut taken = BTreeSet::new();
+    for sender in senders {
+        taken.extend(sender.await.unwrap());
+    }
+    assert_eq!(collector.grpc(), to, "the socket stays the same");
+    let ended = collector.stop_clean();
+    let mut written = otlp_json::span_ids(&ended.file("out.json"));
+    written.extend(otlp_json::span_ids(&ended.file("other.json")));
+    let written: BTreeSet<u64> = written.into_iter().collect();
+    let lost: Vec<_> = taken.difference(&written).collect();
+    assert!(lost.is_empty(), "answered and lost: {lost:?}");
+    ended.account.nothing_lost();
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_wrong_configuration_is_refused_and_the_old_one_runs_on() {
     let first = config::through_batch("file", "{path: DIR/out.json}");

@@ -1,8 +1,9 @@
 //! The little of HTTP/1.1 that an admin listener needs, without I/O.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
-use super::{Handler, Page};
+use super::{Answer, Handler, Page};
 
 /// The longest head of a request, in bytes.
 pub(super) const MAX_HEAD: usize = 8 * 1024;
@@ -14,21 +15,44 @@ pub(super) fn is_whole(head: &[u8]) -> bool {
     head.windows(4).any(|end| end == b"\r\n\r\n") || head.windows(2).any(|end| end == b"\n\n")
 }
 
-/// The bytes that answer a whole head.
-pub(super) fn respond(head: &[u8], find: impl Fn(&str) -> Option<Handler>) -> Vec<u8> {
-    let Some((method, path)) = request_line(head) else { return refuse(400, "400 Bad Request\n") };
+/// What a request asks for.
+pub(super) enum Asked {
+    /// A page, with its content or without.
+    Page(Arc<dyn Fn() -> Page + Send + Sync>, bool),
+    /// Something to be done.
+    Action(Arc<dyn Fn() -> Answer + Send + Sync>),
+}
+
+/// Reads a whole head; the error is the answer to it.
+pub(super) fn read(head: &[u8], find: impl Fn(&str) -> Option<Handler>) -> Result<Asked, Vec<u8>> {
+    let Some((method, path)) = request_line(head) else { return Err(refuse(400, "400 Bad Request\n")) };
     let path = path.split(['?', '#']).next().unwrap_or_default();
-    let Some(page) = find(path) else { return refuse(404, "404 page not found\n") };
-    match method {
-        "GET" => write(&page(), true),
-        "HEAD" => write(&page(), false),
-        _ => refuse(405, "405 method not allowed\n"),
+    match (find(path), method) {
+        (None, _) => Err(refuse(404, "404 page not found\n")),
+        (Some(Handler::Page(page)), "GET") => Ok(Asked::Page(page, true)),
+        (Some(Handler::Page(page)), "HEAD") => Ok(Asked::Page(page, false)),
+        // A browser sends such requests for any web page that asks it to, and says for which.
+        (Some(Handler::Action(_)), "POST") if has_origin(head) => Err(refuse(403, "403 not for web pages\n")),
+        (Some(Handler::Action(action)), "POST") => Ok(Asked::Action(action)),
+        (Some(Handler::Page(_)), _) => Err(not_allowed("GET, HEAD")),
+        (Some(Handler::Action(_)), _) => Err(not_allowed("POST")),
     }
 }
 
 /// An answer of our own.
 pub(super) fn refuse(status: u16, text: &str) -> Vec<u8> {
-    write(&Page { status, content_type: PLAIN, body: text.into() }, true)
+    write(&Page { status, content_type: PLAIN, body: text.into() }, true, None)
+}
+
+fn not_allowed(allowed: &str) -> Vec<u8> {
+    let page = Page { status: 405, content_type: PLAIN, body: b"405 method not allowed\n".to_vec() };
+    write(&page, true, Some(allowed))
+}
+
+fn has_origin(head: &[u8]) -> bool {
+    let names =
+        head.split(|byte| *byte == b'\n').skip(1).filter_map(|line| line.split(|byte| *byte == b':').next());
+    names.into_iter().any(|name| name.trim_ascii().eq_ignore_ascii_case(b"origin"))
 }
 
 fn request_line(head: &[u8]) -> Option<(&str, &str)> {
@@ -40,8 +64,9 @@ fn request_line(head: &[u8]) -> Option<(&str, &str)> {
     (is_token && is_known && target.starts_with('/')).then_some((method, target))
 }
 
-fn write(page: &Page, with_body: bool) -> Vec<u8> {
-    let allow = if page.status == 405 { "Allow: GET, HEAD\r\n" } else { "" };
+/// The bytes of a page. `allow` are the methods that would have been right.
+pub(super) fn write(page: &Page, with_body: bool, allow: Option<&str>) -> Vec<u8> {
+    let allow = allow.map(|methods| format!("Allow: {methods}\r\n")).unwrap_or_default();
     let head = format!(
         "HTTP/1.1 {} {}\r\nContent-Type: {}\r\nContent-Length: {}\r\n{allow}Connection: close\r\n\r\n",
         page.status,
@@ -60,9 +85,11 @@ fn phrase(status: u16) -> &'static str {
     match status {
         200 => "OK",
         400 => "Bad Request",
+        403 => "Forbidden",
         404 => "Not Found",
         405 => "Method Not Allowed",
         408 => "Request Timeout",
+        422 => "Unprocessable Content",
         431 => "Request Header Fields Too Large",
         500 => "Internal Server Error",
         503 => "Service Unavailable",

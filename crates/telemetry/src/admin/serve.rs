@@ -10,7 +10,7 @@ use tokio::sync::oneshot;
 use tokio::task::{AbortHandle, JoinSet, yield_now};
 use tokio::time::{sleep, timeout};
 
-use super::http::{self, MAX_HEAD};
+use super::http::{self, Asked, MAX_HEAD};
 use super::{MAX_CONNECTIONS, Routes};
 
 /// How long a client may take for its head, and then for taking the answer.
@@ -78,7 +78,7 @@ impl Connections {
 
 async fn connection(mut stream: TcpStream, routes: Routes) {
     let answer = match timeout(HEAD_TIME, read_head(&mut stream)).await {
-        Ok(Ok(Some(head))) => answer(&head, &routes),
+        Ok(Ok(Some(head))) => answer(&head, &routes).await,
         Ok(Ok(None)) => http::refuse(431, "431 Request Header Fields Too Large\n"),
         Ok(Err(_)) => return,
         Err(_) => http::refuse(408, "408 Request Timeout\n"),
@@ -109,9 +109,20 @@ async fn read_head(stream: &mut TcpStream) -> io::Result<Option<Vec<u8>>> {
     Ok(Some(head))
 }
 
-fn answer(head: &[u8], routes: &Routes) -> Vec<u8> {
+async fn answer(head: &[u8], routes: &Routes) -> Vec<u8> {
     let find = |path: &str| http::find(&routes.read().unwrap_or_else(PoisonError::into_inner), path);
+    let asked = match http::read(head, find) {
+        Ok(asked) => asked,
+        Err(refusal) => return refusal,
+    };
     // A page reads state of ours under locks that are still whole after a panic.
-    catch_unwind(AssertUnwindSafe(|| http::respond(head, find)))
-        .unwrap_or_else(|_| http::refuse(500, "500 Internal Server Error\n"))
+    let answered = catch_unwind(AssertUnwindSafe(|| match asked {
+        Asked::Page(page, with_body) => Ok(http::write(&page(), with_body, None)),
+        Asked::Action(action) => Err(action()),
+    }));
+    match answered {
+        Ok(Ok(bytes)) => bytes,
+        Ok(Err(action)) => http::write(&action.await, true, None),
+        Err(_) => http::refuse(500, "500 Internal Server Error\n"),
+    }
 }

@@ -25,6 +25,10 @@ fn requests() {
     check("DELETE /metrics HTTP/1.1\r\n\r\n", "405 Method Not Allowed", "405 method not allowed\n");
     let body = "POST /metrics HTTP/1.1\r\nContent-Length: 4\r\n\r\nbody";
     check(body, "405 Method Not Allowed", "405 method not allowed\n");
+    check("POST /do HTTP/1.1\r\nContent-Length: 0\r\n\r\n", "200 OK", "done\n");
+    check("GET /do HTTP/1.1\r\n\r\n", "405 Method Not Allowed", "405 method not allowed\n");
+    let from_a_page = "POST /do HTTP/1.1\r\nHost: x\r\norigin: https://example.com\r\n\r\n";
+    check(from_a_page, "403 Forbidden", "403 not for web pages\n");
     for garbage in [
         "\u{16}\u{3}\u{1}\r\n\r\n",
         "\r\n\r\n",
@@ -141,6 +145,7 @@ fn served() -> Admin {
     admin.route("/metrics", || Page::ok("text/plain", "up 1\n"));
     admin.route("/health", || Page { status: 503, ..Page::ok("application/json", "{}") });
     admin.route("/panic", || panic!("page"));
+    admin.action("/do", || Box::pin(async { Page::ok("text/plain", "done\n") }));
     admin
 }
 

@@ -1,5 +1,5 @@
 use std::io::{self, Write};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
 
 use data::Clock;
 use tracing::span::{Attributes, Id, Record};
@@ -20,10 +20,17 @@ const PROTOCOL_INTERNALS: [&str; 8] =
 
 /// Turns events into lines.
 pub(super) struct LogLayer {
+    state: Shared,
+    clock: Arc<dyn Clock>,
+}
+
+/// What the settings make, exchanged as a whole when they change.
+pub(super) type Shared = Arc<RwLock<Arc<State>>>;
+
+pub(super) struct State {
     threshold: LevelFilter,
     limiter: Option<Limiter>,
     format: Format,
-    clock: Arc<dyn Clock>,
     writers: Mutex<Writers>,
 }
 
@@ -35,13 +42,8 @@ struct Writers {
     errors: Vec<Writer>,
 }
 
-impl LogLayer {
-    pub(super) fn new(
-        settings: &LogSettings,
-        clock: Arc<dyn Clock>,
-        outputs: Vec<Writer>,
-        errors: Vec<Writer>,
-    ) -> Self {
+impl State {
+    pub(super) fn new(settings: &LogSettings, outputs: Vec<Writer>, errors: Vec<Writer>) -> Self {
         let threshold = match settings.level {
             Level::Debug => LevelFilter::DEBUG,
             Level::Info => LevelFilter::INFO,
@@ -51,7 +53,7 @@ impl LogLayer {
         };
         let limiter = settings.sampling.map(Limiter::new);
         let writers = Mutex::new(Writers { outputs, errors });
-        Self { threshold, limiter, format: Format::new(settings), clock, writers }
+        Self { threshold, limiter, format: Format::new(settings), writers }
     }
 
     /// Spans are wanted from info on whatever is logged: an error's line needs the names they carry.
@@ -60,18 +62,28 @@ impl LogLayer {
     }
 }
 
+impl LogLayer {
+    pub(super) fn new(state: Shared, clock: Arc<dyn Clock>) -> Self {
+        Self { state, clock }
+    }
+
+    fn state(&self) -> Arc<State> {
+        Arc::clone(&self.state.read().unwrap_or_else(PoisonError::into_inner))
+    }
+}
+
 impl<S: Subscriber + for<'a> LookupSpan<'a>> Layer<S> for LogLayer {
     fn enabled(&self, metadata: &Metadata<'_>, _: Context<'_, S>) -> bool {
-        let level = *metadata.level();
+        let (state, level) = (self.state(), *metadata.level());
         if metadata.is_span() {
-            return level <= self.span_threshold();
+            return level <= state.span_threshold();
         }
         let library = metadata.target().split("::").next().unwrap_or_default();
-        level <= self.threshold && (level <= tracing::Level::INFO || !PROTOCOL_INTERNALS.contains(&library))
+        level <= state.threshold && (level <= tracing::Level::INFO || !PROTOCOL_INTERNALS.contains(&library))
     }
 
     fn max_level_hint(&self) -> Option<LevelFilter> {
-        Some(self.span_threshold())
+        Some(self.state().span_threshold())
     }
 
     fn on_new_span(&self, attributes: &Attributes<'_>, id: &Id, context: Context<'_, S>) {
@@ -92,10 +104,10 @@ impl<S: Subscriber + for<'a> LookupSpan<'a>> Layer<S> for LogLayer {
 
     fn on_event(&self, event: &Event<'_>, context: Context<'_, S>) {
         let level = *event.metadata().level();
-        let now = self.clock.now();
+        let (state, now) = (self.state(), self.clock.now());
         let mut message = Message::default();
         event.record(&mut message);
-        if self.limiter.as_ref().is_some_and(|limiter| !limiter.admit(level, message.as_str(), now)) {
+        if state.limiter.as_ref().is_some_and(|limiter| !limiter.admit(level, message.as_str(), now)) {
             return;
         }
         let mut fields = Fields::default();
@@ -108,8 +120,8 @@ impl<S: Subscriber + for<'a> LookupSpan<'a>> Layer<S> for LogLayer {
         let caller = event.metadata().target();
         let mut text = String::with_capacity(256);
         let line = Line { wall: now.wall, level, caller, message: message.as_str(), fields: &fields };
-        self.format.write(&mut text, &line);
-        self.writers.lock().unwrap_or_else(PoisonError::into_inner).write(&text, now.wall);
+        state.format.write(&mut text, &line);
+        state.writers.lock().unwrap_or_else(PoisonError::into_inner).write(&text, now.wall);
     }
 }
 

@@ -131,11 +131,38 @@ fn an_output_that_cannot_be_opened_is_told() {
 }
 
 #[test]
+fn settings_can_change_while_it_runs() {
+    let folder = std::env::temp_dir().join(format!("collimator-logs-{}", std::process::id()));
+    std::fs::create_dir_all(&folder).unwrap();
+    let to = |file: &str| Output::File(folder.join(file));
+    let info = LogSettings { outputs: vec![to("one")], ..settings(Encoding::Console) };
+    let state = shared(state(&info).unwrap());
+    let logs = Logs { state: Arc::clone(&state) };
+    let layer = LogLayer::new(state, Arc::new(ManualClock::at(Time::default())));
+    let say = |text: &str| tracing::debug!(target: "t", "{text}");
+    tracing::subscriber::with_default(tracing_subscriber::registry().with(layer), || {
+        say("unheard");
+        let json = LogSettings { level: Level::Debug, encoding: Encoding::Json, ..info.clone() };
+        logs.change(&LogSettings { outputs: vec![to("two")], ..json.clone() }).unwrap();
+        say("heard");
+        assert!(logs.change(&LogSettings { outputs: vec![Output::from("/nonexistent/x")], ..json }).is_err());
+        say("still");
+        logs.change(&info).unwrap();
+        say("unheard");
+    });
+    let read = |file: &str| std::fs::read_to_string(folder.join(file)).unwrap();
+    assert_eq!(read("one"), "");
+    assert!(read("two").contains("\"msg\":\"heard\"") && read("two").lines().count() == 2, "{}", read("two"));
+    std::fs::remove_dir_all(folder).unwrap();
+}
+
+#[test]
 fn a_line_that_cannot_be_written_is_told() {
     let (sink, told) = (Sink::default(), Sink::default());
     let clock = Arc::new(ManualClock::at(Time { mono: 0, wall: 1_795_223_681_502_000_000 }));
     let outputs: Vec<layer::Writer> = vec![Box::new(Full), Box::new(sink.clone())];
-    let layer = LogLayer::new(&settings(Encoding::Console), clock, outputs, vec![Box::new(told.clone())]);
+    let state = State::new(&settings(Encoding::Console), outputs, vec![Box::new(told.clone())]);
+    let layer = LogLayer::new(shared(state), clock);
     tracing::subscriber::with_default(tracing_subscriber::registry().with(layer), || {
         tracing::info!(target: "t", "hello");
     });
@@ -162,11 +189,16 @@ fn settings(encoding: Encoding) -> LogSettings {
     LogSettings { encoding, sampling: None, ..LogSettings::default() }
 }
 
+fn shared(state: State) -> Shared {
+    Arc::new(RwLock::new(Arc::new(state)))
+}
+
 /// What `log` leads to, at 2026-11-21T01:14:41.502Z.
 fn logged(settings: &LogSettings, log: impl FnOnce(&ManualClock)) -> String {
     let clock = Arc::new(ManualClock::at(Time { mono: 0, wall: 1_795_223_681_502_000_000 }));
     let sink = Sink::default();
-    let layer = LogLayer::new(settings, clock.clone(), vec![Box::new(sink.clone())], Vec::new());
+    let state = State::new(settings, vec![Box::new(sink.clone())], Vec::new());
+    let layer = LogLayer::new(shared(state), clock.clone());
     tracing::subscriber::with_default(tracing_subscriber::registry().with(layer), || log(&clock));
     let bytes = sink.bytes.lock().unwrap().clone();
     String::from_utf8(bytes).unwrap()

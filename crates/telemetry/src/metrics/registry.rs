@@ -297,6 +297,12 @@ pub struct Scope {
 }
 
 impl Scope {
+    /// The level of metrics, for what differs in more than being there.
+    #[must_use]
+    pub fn level(&self) -> MetricsLevel {
+        self.registry.shared.level
+    }
+
     /// As [`Registry::counter`].
     pub fn counter(&self, name: &str, help: &str, unit: &str, labels: Labels<'_>) -> Counter {
         self.keep(self.registry.add_counter((name, help, unit, labels)))

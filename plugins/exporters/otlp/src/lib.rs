@@ -15,6 +15,7 @@ use data::{Batch, Code, Refusal, Refused, Signal};
 use http::HeaderMap;
 use http::uri::PathAndQuery;
 use net::compression::Compression;
+use net::endpoint::{Endpoint, Target};
 use net::grpc::client::{Client, Config as ClientConfig, Settings};
 use net::proxy::Proxies;
 use net::status::{is_retryable, retry_delay};
@@ -87,6 +88,17 @@ impl Exporter for Otlp {
         // Started once; a second client would only be dropped.
         self.client.get_or_init(|| client);
         Ok(())
+    }
+
+    fn destination(&self, _signal: Signal) -> Vec<(&'static str, String)> {
+        match Endpoint::parse(&self.settings.endpoint).map(|endpoint| endpoint.target) {
+            Ok(Target::Tcp { host, port }) => {
+                vec![("server_address", host), ("server_port", port.to_string())]
+            }
+            Ok(Target::Unix(path)) => vec![("server_address", path.display().to_string())],
+            // The client has refused it.
+            Err(_) => Vec::new(),
+        }
     }
 
     async fn export(&self, batch: &Batch) -> Result<Accepted, Refused> {

@@ -142,6 +142,16 @@ impl Exporter for OtlpHttp {
         Ok(())
     }
 
+    fn destination(&self, signal: Signal) -> Vec<(&'static str, String)> {
+        let Some(url) = self.urls.get(signal as usize).and_then(Option::as_ref) else { return Vec::new() };
+        let usual = if url.scheme_str() == Some("https") { 443 } else { 80 };
+        vec![
+            ("server_address", url.host().unwrap_or_default().to_owned()),
+            ("server_port", url.port_u16().unwrap_or(usual).to_string()),
+            ("url_path", url.path().to_owned()),
+        ]
+    }
+
     async fn export(&self, batch: &Batch) -> Result<Accepted, Refused> {
         let Some(started) = self.started.get() else { return Err(Refused::retry("not started")) };
         let Some(url) = &self.urls[batch.signal() as usize] else {

@@ -113,6 +113,7 @@ struct Group {
 #[derive(Debug)]
 struct Metrics {
     send_size: Histogram,
+    send_bytes: Histogram,
     by_size: Counter,
     by_timeout: Counter,
     cardinality: Gauge,
@@ -229,6 +230,13 @@ impl Metrics {
                 &labels,
                 bounds::SEND_SIZE,
             ),
+            send_bytes: meters.histogram(
+                &name("batch_send_size_bytes"),
+                "Number of bytes in batch that was sent [Alpha]",
+                "By",
+                &labels,
+                bounds::SEND_SIZE_BYTES,
+            ),
             by_size: meters.counter(
                 &name("batch_size_trigger_send"),
                 "Number of times the batch was sent due to a size trigger [Alpha]",
@@ -252,6 +260,10 @@ impl Metrics {
 
     fn sent(metrics: Option<&Self>, batch: &Batch, by_size: bool) {
         let Some(metrics) = metrics else { return };
+        #[allow(clippy::cast_precision_loss, reason = "batches are far below 2^52 items and bytes")]
+        if metrics.send_bytes.is_on() {
+            metrics.send_bytes.observe(batch.len() as f64);
+        }
         #[allow(clippy::cast_precision_loss, reason = "batches are far below 2^52 items")]
         metrics.send_size.observe(batch.items() as f64);
         if by_size { metrics.by_size.add(1) } else { metrics.by_timeout.add(1) }
