@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use anyhow::Result;
 use config::telemetry::{LogEncoding, LogLevel, Logs, Prometheus, Telemetry};
-use data::Clock;
+use data::{Budget, Clock};
 use telemetry::Resource;
 use telemetry::admin::{Admin, Page};
 use telemetry::logs::{self, Encoding, Level, LogSettings, Output, Sampling};
@@ -83,6 +83,19 @@ pub(crate) fn registry(settings: &Telemetry, resource: &Resource, clock: Arc<dyn
         registry.counter("promhttp_metric_handler_errors_total", help, "", &labels);
     }
     registry
+}
+
+/// Makes visible how much telemetry is held, and how much may be.
+#[allow(clippy::cast_precision_loss, reason = "metrics of Prometheus are doubles")]
+pub(crate) fn memory(registry: &Registry, budget: &Arc<Budget>) {
+    let gauge = |what: &str, help: &str, read: fn(&Budget) -> usize| {
+        let (name, budget) = (format!("collimator_memory_{what}"), Arc::clone(budget));
+        registry.gauge_fn(&name, help, "By", &[], move || read(&budget) as f64);
+    };
+    gauge("held", "Bytes of telemetry that are held", Budget::held);
+    gauge("queued", "Bytes of telemetry that wait in sending queues", Budget::queued);
+    gauge("buffers", "Bytes in the buffers of connections", Budget::buffers);
+    gauge("limit", "Bytes of telemetry that may be held before receivers refuse", Budget::limit);
 }
 
 /// Serves the metrics at every endpoint that is asked for, each in its own form.

@@ -44,9 +44,11 @@ pub(crate) fn run(sources: &Sources) -> Result<ExitCode> {
     let notify = Notify::new(&environment);
     notify.watch(&threads.workers()).context("cannot start the watchdog's thread")?;
     let outcomes = Outcomes::register(&registry, Arc::clone(&clock));
+    let budget = Budget::new(blueprint.settings.max_held_bytes);
+    observe::memory(&registry, &budget);
     let services = Services {
         clock,
-        budget: Budget::new(blueprint.settings.max_held_bytes),
+        budget,
         workers: threads.workers(),
         listeners: Listeners::default(),
         registry,

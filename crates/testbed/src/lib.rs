@@ -45,6 +45,20 @@ pub fn eventually<T>(what: &str, mut done: impl FnMut() -> Option<T>) -> T {
     }
 }
 
+/// Runs one of the scripts of this crate that install what tests need.
+///
+/// # Errors
+/// What the script says.
+pub fn set_up_with(script: &str) -> Result<(), String> {
+    let script = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join(script);
+    let output = std::process::Command::new("sh").arg(script).output();
+    let output = output.map_err(|error| format!("no shell: {error}"))?;
+    match output.status.success() {
+        true => Ok(()),
+        false => Err(String::from_utf8_lossy(&output.stderr).trim().replace('\n', " | ")),
+    }
+}
+
 /// A test that can't run here says so, or fails where everything must run (`COLLIMATOR_REQUIRE_ALL=1`).
 pub fn skip(why: &str) {
     assert!(std::env::var_os("COLLIMATOR_REQUIRE_ALL").is_none(), "cannot run, although it must: {why}");

@@ -9,7 +9,7 @@ use std::sync::OnceLock;
 use serde_json::Value;
 use tempfile::TempDir;
 
-use crate::{eventually, http, skip};
+use crate::{eventually, http, set_up_with, skip};
 
 /// Prepares Prometheus; false, and a line that says why, where that can't be done.
 #[must_use]
@@ -25,13 +25,7 @@ pub fn available() -> bool {
 }
 
 fn set_up() -> Result<(), String> {
-    let script = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("setup_prometheus.sh");
-    let output = Command::new("sh").arg(script).output().map_err(|error| format!("no shell: {error}"))?;
-    if output.status.success() {
-        return Ok(());
-    }
-    let text = String::from_utf8_lossy(&output.stderr).into_owned();
-    Err(format!("prometheus can't be set up: {}", text.trim().replace('\n', " | ")))
+    set_up_with("setup_prometheus.sh").map_err(|why| format!("prometheus can't be set up: {why}"))
 }
 
 fn program(name: &str) -> Command {

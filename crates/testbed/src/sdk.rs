@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use serde_json::Value;
 
-use crate::{PATIENCE, skip};
+use crate::{PATIENCE, set_up_with, skip};
 
 /// What an SDK said it sent: one document for each signal.
 #[derive(Debug)]
@@ -46,13 +46,7 @@ pub fn available() -> bool {
 }
 
 fn set_up() -> Result<(), String> {
-    let script = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("setup.sh");
-    let output = Command::new("sh").arg(script).output().map_err(|error| format!("no shell: {error}"))?;
-    if output.status.success() {
-        return Ok(());
-    }
-    let text = String::from_utf8_lossy(&output.stderr).into_owned();
-    Err(format!("the SDKs can't be set up: {}", text.trim().replace('\n', " | ")))
+    set_up_with("setup.sh").map_err(|why| format!("the SDKs can't be set up: {why}"))
 }
 
 fn root() -> PathBuf {

@@ -19,8 +19,13 @@ fn pipeline(name: &str) -> String {
     std::fs::read_to_string(pipelines().join(name)).unwrap()
 }
 
-const PORTS: [(&str, &str); 3] =
-    [("OTLP_GRPC_ENDPOINT", "127.0.0.1:0"), ("OTLP_HTTP_ENDPOINT", "localhost:0"), ("METRICS_PORT", "0")];
+const PORTS: [(&str, &str); 5] = [
+    ("OTLP_GRPC_ENDPOINT", "127.0.0.1:0"),
+    ("OTLP_HTTP_ENDPOINT", "localhost:0"),
+    ("METRICS_HOST", "127.0.0.1"),
+    ("METRICS_PORT", "0"),
+    ("HEALTH_ENDPOINT", "127.0.0.1:0"),
+];
 
 #[test]
 fn every_file_is_valid() {
@@ -94,11 +99,7 @@ async fn gateway() {
     let address = upstream.address().to_string();
     let environment = [&PORTS[..], &[("UPSTREAM_ENDPOINT", address.as_str())]].concat();
     // The file's own first wait is five seconds.
-    let text = pipeline("gateway.yaml").replace(
-        "retry_on_failure:",
-        "retry_on_failure:\n      initial_interval: 50ms\n      max_interval: 50ms",
-    );
-    let collector = Collector::start_with(&text, &environment);
+    let collector = Collector::start_with(&impatient("gateway.yaml"), &environment);
     send_everything(&collector).await;
     eventually("an attempt", || (!upstream.taken().is_empty()).then_some(()));
     upstream.reply(Reply::Ok);
@@ -134,4 +135,28 @@ async fn scrub() {
     let taken = upstream.taken();
     assert_eq!(taken.len(), 1);
     assert_eq!(ExportTraceServiceRequest::decode(&taken[0].1[..]).unwrap(), request);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn container() {
+    let upstream = Upstream::start(Reply::Ok).await;
+    let address = upstream.address().to_string();
+    let more =
+        [("UPSTREAM_ENDPOINT", address.as_str()), ("UPSTREAM_INSECURE", "true"), ("LOG_LEVEL", "debug")];
+    let environment = [&PORTS[..], &more].concat();
+    // The server of this test reads plain messages only.
+    let text = impatient("container.yaml").replace("    tls:\n", "    compression: none\n    tls:\n");
+    let collector = Collector::start_with(&text, &environment);
+    send_everything(&collector).await;
+    let ended = collector.stop_clean();
+    everything_passed(&ended.account, "otlp_grpc");
+    assert_eq!(upstream.span_ids(), (1..11).collect());
+    let first: serde_json::Value = serde_json::from_str(ended.output.lines().next().unwrap()).unwrap();
+    assert_eq!(first["resource"]["service.name"], "collimator");
+}
+
+/// A pipeline whose first wait before a retry is not the five seconds that the file has.
+fn impatient(name: &str) -> String {
+    let waits = "retry_on_failure:\n      initial_interval: 50ms\n      max_interval: 50ms";
+    pipeline(name).replace("retry_on_failure:", waits)
 }
