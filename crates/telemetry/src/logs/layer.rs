@@ -117,12 +117,23 @@ impl<S: Subscriber + for<'a> LookupSpan<'a>> Layer<S> for LogLayer {
             }
         }
         event.record(&mut fields);
-        let caller = event.metadata().target();
+        let caller = caller(event.metadata());
         let mut text = String::with_capacity(256);
-        let line = Line { wall: now.wall, level, caller, message: message.as_str(), fields: &fields };
+        let line =
+            Line { wall: now.wall, level, caller: &caller, message: message.as_str(), fields: &fields };
         state.format.write(&mut text, &line);
         state.writers.lock().unwrap_or_else(PoisonError::into_inner).write(&text, now.wall);
     }
+}
+
+/// Where in the code a line comes from, as the reference shows it: the folder, the file, the line. Of the folders
+/// `src` tells nothing.
+fn caller(metadata: &Metadata<'_>) -> String {
+    let Some(file) = metadata.file() else { return metadata.target().to_owned() };
+    let mut parts = file.rsplit(['/', '\\']).filter(|part| !part.is_empty() && *part != "src");
+    let name = parts.next().unwrap_or(file);
+    let line = metadata.line().unwrap_or_default();
+    parts.next().map_or_else(|| format!("{name}:{line}"), |folder| format!("{folder}/{name}:{line}"))
 }
 
 impl Writers {
