@@ -164,6 +164,31 @@ async fn failures_are_told_apart_in_detail() {
     }
 }
 
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn every_metric_is_documented() {
+    let page = include_str!("../../../OPERATING.md");
+    let (upstream, next) = (Upstream::start(Reply::Ok).await, next_hop());
+    let collector = busy("detailed", upstream.address(), next.http(), READER).await;
+    let known: BTreeSet<String> = table().into_iter().map(|row| row.name).collect();
+    let families = scrape(collector.metrics());
+    for (name, family) in &families {
+        let in_table = known.contains(name) || name.starts_with("otelcol_exporter_send_failed_");
+        assert!(in_table || page.contains(&format!("`{name}`")), "{name} is not in OPERATING.md");
+        let own = page
+            .lines()
+            .find(|line| line.starts_with("| `collimator_") && line.contains(&format!("`{name}`")));
+        let columns = own.and_then(|line| line.split('|').nth(2)).unwrap_or_default();
+        for labels in family.label_sets().iter().filter(|_| own.is_some()) {
+            let documented: BTreeSet<&str> = columns.split('`').skip(1).step_by(2).collect();
+            assert_eq!(labels.iter().copied().collect::<BTreeSet<_>>(), documented, "{name}");
+        }
+    }
+    for name in page.split('`').skip(1).step_by(2).filter(|name| name.starts_with("collimator_")) {
+        assert!(families.contains_key(name), "{name} is documented and not served");
+    }
+    collector.stop_clean();
+}
+
 #[test]
 fn none_means_none() {
     let config = config::direct("nop", "{}").replace("metrics: {readers", "metrics: {level: none, readers");
