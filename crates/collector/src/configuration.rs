@@ -4,13 +4,13 @@ use std::sync::Arc;
 
 use anyhow::{Context as _, Result, anyhow};
 use component::BuildCx;
-use config::{Diagnostics, Location, load};
+use config::{Diagnostics, Lists, Location, Node, load_with};
 use engine::{Blueprint, Draft};
 
 use crate::cli::Sources;
 use crate::components::COMPONENTS;
 use crate::environment::{self, ProcessEnv};
-use crate::{machine, run};
+use crate::{gates, machine, run};
 
 /// What runs when no configuration is given. The same file that `pipelines/` shows.
 const LOCAL: &str = include_str!("../../../pipelines/local.yaml");
@@ -19,6 +19,8 @@ const LOCAL: &str = include_str!("../../../pipelines/local.yaml");
 pub(crate) struct Examined {
     /// None if there is no structure to speak of.
     pub(crate) draft: Option<Draft>,
+    /// What the sources give together, expanded.
+    pub(crate) root: Option<Node>,
     pub(crate) diagnostics: Diagnostics,
 }
 
@@ -27,7 +29,8 @@ pub(crate) struct Examined {
 /// # Errors
 /// A text with everything that is wrong, each at its place.
 pub(crate) fn read(sources: &Sources) -> Result<Blueprint> {
-    let Examined { draft, diagnostics } = examine(&locations(sources)?);
+    let lists = gates::lists(&sources.feature_gates)?;
+    let Examined { draft, diagnostics, .. } = examine(&locations(sources)?, lists);
     let blueprint = draft.and_then(|draft| draft.finish(machine::memory(), &diagnostics));
     let blueprint = blueprint.ok_or_else(|| refuse(&diagnostics))?;
     if !diagnostics.is_empty() {
@@ -37,10 +40,10 @@ pub(crate) fn read(sources: &Sources) -> Result<Blueprint> {
 }
 
 /// Reads a configuration, and builds its components to throw them away: whatever is wrong is found here.
-pub(crate) fn examine(locations: &[Location]) -> Examined {
-    let tree = match load(locations, &ProcessEnv) {
+pub(crate) fn examine(locations: &[Location], lists: Lists) -> Examined {
+    let tree = match load_with(locations, &ProcessEnv, lists) {
         Ok(tree) => tree,
-        Err(diagnostics) => return Examined { draft: None, diagnostics },
+        Err(diagnostics) => return Examined { draft: None, root: None, diagnostics },
     };
     let mut diagnostics = tree.diagnostics();
     let draft = Draft::read(&tree, COMPONENTS, &mut diagnostics);
@@ -49,7 +52,7 @@ pub(crate) fn examine(locations: &[Location]) -> Examined {
         let cx = BuildCx { id: Arc::default(), signal: None, environment, user_agent };
         draft.try_build(&cx, &mut diagnostics);
     }
-    Examined { draft, diagnostics }
+    Examined { draft, root: Some(tree.root), diagnostics }
 }
 
 /// What the command line names, or the built-in configuration.
@@ -61,14 +64,10 @@ pub(crate) fn locations(sources: &Sources) -> Result<Vec<Location>> {
     if locations.is_empty() {
         locations.push(Location::Yaml(LOCAL.to_owned()));
     }
-    locations.extend(overrides(sources)?);
+    for text in &sources.set {
+        locations.push(Location::from_set(text).with_context(|| format!("--set {text}"))?);
+    }
     Ok(locations)
-}
-
-/// What `--set` lays over every configuration.
-pub(crate) fn overrides(sources: &Sources) -> Result<Vec<Location>> {
-    let one = |text: &String| Location::from_set(text).with_context(|| format!("--set {text}"));
-    sources.set.iter().map(one).collect()
 }
 
 /// Every finding, as it is shown to the user.

@@ -1,9 +1,11 @@
 //! The collector: command line, process, and the list of its components.
 
 mod cli;
+mod commands;
 mod components;
 mod configuration;
 mod environment;
+mod gates;
 mod machine;
 mod notify;
 mod observe;
@@ -15,7 +17,7 @@ use std::process::ExitCode;
 
 use clap::Parser as _;
 
-use crate::cli::{Cli, Command};
+use crate::cli::Cli;
 
 // Measured against the system's allocator: half the time for the many short-lived buffers of a gateway, and
 // memory that goes back to the system after a burst.
@@ -25,7 +27,7 @@ static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 fn main() -> ExitCode {
     let cli = Cli::parse();
     let result = match cli.command {
-        Some(Command::Validate) => run::validate(&cli.sources),
+        Some(command) => commands::execute(command, &cli.sources),
         None => run::run(&cli.sources),
     };
     result.unwrap_or_else(|error| {

@@ -77,16 +77,6 @@ pub(crate) fn run(sources: &Sources) -> Result<ExitCode> {
     control.block_on(supervise(Engine::new(services), process, requests))
 }
 
-/// Checks a configuration without starting anything.
-///
-/// # Errors
-/// Everything that is wrong with it.
-pub(crate) fn validate(sources: &Sources) -> Result<ExitCode> {
-    let blueprint = configuration::read(sources)?;
-    drop(blueprint);
-    Ok(ExitCode::SUCCESS)
-}
-
 /// What the process has beside its engine.
 struct Process<'a> {
     sources: &'a Sources,

@@ -44,7 +44,17 @@ pub fn read_choice<C: Choice>(place: &mut C, node: &Node, reader: &mut Reader<'_
 
 /// The JSON schema of an enum.
 pub fn choice_schema<C: Choice>() -> Json {
-    json!({ "enum": C::SPELLINGS.iter().map(|(spelling, _)| *spelling).collect::<Vec<_>>() })
+    let mut words: Vec<String> = C::SPELLINGS.iter().map(|(spelling, _)| (*spelling).to_owned()).collect();
+    if C::IGNORE_CASE {
+        // A schema can't say so; these are the ways in which it is done.
+        let capitalised = |word: &String| {
+            word.get(..1).unwrap_or_default().to_uppercase() + word.get(1..).unwrap_or_default()
+        };
+        let others: Vec<String> =
+            words.iter().flat_map(|word| [word.to_uppercase(), capitalised(word)]).collect();
+        words.extend(others.into_iter().filter(|word| !word.is_empty()));
+    }
+    json!({ "enum": words })
 }
 
 /// The words of an enum, for documentation.

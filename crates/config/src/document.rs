@@ -245,6 +245,11 @@ pub fn read(tree: &Tree, catalog: &dyn Catalog, diagnostics: &mut Diagnostics) -
     Some(document)
 }
 
+/// The JSON schema of a configuration, in which bodies of components are free.
+pub fn schema() -> serde_json::Value {
+    Setting::schema(&Top::default())
+}
+
 /// What a list names twice is used once; there was a warning.
 fn once_each(list: &mut Vec<Reference>) {
     let mut seen = BTreeSet::new();

@@ -27,7 +27,8 @@ pub(crate) fn check(document: &Document, root: &Node, catalog: &dyn Catalog, dia
         checker.pipeline(pipeline);
     }
     connectors::check(document, catalog, checker.diagnostics);
-    if !document.service.pipelines.is_empty() {
+    // What a misspelled reference was meant for is not unused.
+    if !document.service.pipelines.is_empty() && !checker.diagnostics.has_errors() {
         checker.unused();
     }
 }
@@ -95,7 +96,7 @@ impl<'a> Checker<'a> {
                 let finding = Diagnostic::error(span, path, message);
                 self.diagnostics.push(match names.as_str() {
                     "" => finding,
-                    names => finding.help(format!("there are {names}")),
+                    names => finding.help(format!("{} here: {names}", kind.section())),
                 });
             }
             None => {

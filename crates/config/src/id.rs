@@ -145,6 +145,9 @@ impl IdError {
         let Self::Signal(signal) = self else { return finding };
         let names = || Signal::ALL.iter().map(|signal| signal.name());
         finding.help(match suggest::nearest(signal, names()) {
+            _ if signal == "profiles" => {
+                "profiles are known to the Collector, but not carried here".to_owned()
+            }
             Some(near) => format!("did you mean `{near}`?"),
             None => format!("a pipeline is named after its signal: {}", suggest::list(names())),
         })

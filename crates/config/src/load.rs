@@ -108,7 +108,8 @@ pub fn load_with(locations: &[Location], env: &dyn Env, lists: Lists) -> Result<
             append_lists(&root, &mut node);
         }
         match node.value {
-            Value::Null => {}
+            Value::Null if root.span.is_known() => {}
+            Value::Null => root.span = node.span,
             Value::Map(_) => merge(&mut root, node),
             _ => {
                 let message = format!("expected a map of sections, found {node}");

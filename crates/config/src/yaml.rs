@@ -59,7 +59,9 @@ struct Builder<'t, 'd> {
 
 impl<'t> Builder<'t, '_> {
     fn document(&mut self) -> Fallible<Node> {
-        let mut root = Node::new(Value::Null);
+        let start = Position { line: 1, column: 1 };
+        let span = Span { source: self.source, start, end: start };
+        let mut root = Node { span, ..Node::new(Value::Null) };
         let mut documents = 0_u32;
         loop {
             let (event, span) = self.next()?;

@@ -1,5 +1,6 @@
 //! `sending_queue`, `retry_on_failure` and `timeout`: the Collector's keys and defaults.
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use component::Sizer;
@@ -225,6 +226,18 @@ impl Section for Partition {
         fields.field("metadata_keys", "Names of request metadata; needs `include_metadata`.", |s| {
             &mut s.metadata_keys
         });
+    }
+
+    fn check(&self, checks: &mut Checks) {
+        let mut seen = BTreeSet::new();
+        for key in &self.metadata_keys {
+            if !seen.insert(key.to_lowercase()) {
+                checks.at(
+                    "metadata_keys",
+                    format!("duplicate entry in metadata_keys: {key:?} (case-insensitive)"),
+                );
+            }
+        }
     }
 }
 

@@ -78,6 +78,16 @@ impl Section for Settings {
 
     fn check(&self, checks: &mut Checks) {
         checks.listens("endpoint", self.transport.to_string(), self.endpoint.as_str());
+        // No endpoint at all is any port of every interface, as in Go.
+        let is_path = self.transport == Transport::Unix || self.endpoint.is_empty();
+        match self.endpoint.rsplit_once(':') {
+            _ if is_path => {}
+            None => checks.at("endpoint", format!("address {}: missing port in address", self.endpoint)),
+            Some((_, port)) if port.parse::<u16>().is_err() => {
+                checks.at("endpoint", format!("invalid port {port:?}: a number up to 65535 is needed"));
+            }
+            Some(_) => {}
+        }
     }
 }
 
