@@ -92,12 +92,8 @@ impl<'a> Checker<'a> {
                     "the {} type `{written}` is known to the Collector, but not in Collimator",
                     kind.name()
                 );
-                let names = suggest::list(self.catalog.type_names(kind));
                 let finding = Diagnostic::error(span, path, message);
-                self.diagnostics.push(match names.as_str() {
-                    "" => finding,
-                    names => finding.help(format!("{} here: {names}", kind.section())),
-                });
+                self.diagnostics.push(finding.help("the command `components` lists what there is"));
             }
             None => {
                 let message = format!("unknown {} type `{written}`", kind.name());
