@@ -67,6 +67,7 @@ const CONFINED: &[(&str, &[&str])] = &[
     ("tracing-subscriber", &["telemetry"]),
     ("anyhow", &["collimator"]),
     ("clap", &["collimator"]),
+    ("clap_complete", &["collimator"]),
 ];
 
 /// Crates that compute and nothing else: no runtime, no network.

@@ -43,11 +43,7 @@ pub(super) fn validate(
 
 fn inputs(files: &[String], sources: &Sources) -> Result<Vec<(String, Vec<Location>)>> {
     if files.is_empty() {
-        let name = match sources.config.is_empty() {
-            true => "the built-in configuration".to_owned(),
-            false => sources.config.join(" + "),
-        };
-        return Ok(vec![(name, configuration::locations(sources)?)]);
+        return Ok(vec![("the configuration".to_owned(), configuration::locations(sources)?)]);
     }
     let one = |file: &String| {
         let sources = Sources { config: vec![file.clone()], ..sources.clone() };
