@@ -18,5 +18,6 @@ static SPECS: &[&Spec] = &[
     &exporter_otlphttp::SPEC,
     &connector_forward::SPEC,
     &extension_health_check::SPEC,
+    &extension_pprof::SPEC,
     &extension_zpages::SPEC,
 ];

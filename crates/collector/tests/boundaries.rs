@@ -68,6 +68,7 @@ const CONFINED: &[(&str, &[&str])] = &[
     ("anyhow", &["collimator"]),
     ("clap", &["collimator"]),
     ("clap_complete", &["collimator"]),
+    ("pprof", &["extension-pprof"]),
 ];
 
 /// Crates that compute and nothing else: no runtime, no network.

@@ -161,3 +161,54 @@ async fn pages_say_where_data_is_stuck_and_why() {
     });
     collector.stop_clean().account.nothing_lost();
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_profile_is_taken_under_load_and_hurts_nobody() {
+    const PROFILES: &str = "pprof: {endpoint: \"127.0.0.1:0\"}";
+    let upstream = Upstream::start(Reply::Ok).await;
+    let collector = Collector::start(&gateway(&upstream, "", "[batch]", PROFILES));
+    let pprof = collector.extension("pprof");
+    let client = Client::connect(collector.grpc()).await;
+    let profiles = std::thread::spawn(move || {
+        [
+            http::get(pprof, "/debug/pprof/profile?seconds=2&format=collapsed"),
+            http::get(pprof, "/debug/pprof/profile?seconds=1"),
+        ]
+    });
+    let mut sent = 0;
+    while !profiles.is_finished() {
+        let answer = client.export(TRACES, &traces(sent + 1..sent + 501).encode_to_vec()).await;
+        assert_eq!(answer.code, 0, "{answer:?}");
+        sent += 500;
+    }
+    let [collapsed, encoded] = profiles.join().unwrap();
+    assert_eq!((collapsed.status, encoded.status), (200, 200), "{}", collapsed.text());
+    let text = collapsed.text();
+    assert!(text.lines().any(|line| line.starts_with("worker-")), "samples by thread: {text}");
+    assert!(text.contains("collimator_"), "functions have names: {text}");
+    // Begins with the field of the sample types.
+    assert_eq!((encoded.header("content-type"), encoded.body[0]), (Some("application/octet-stream"), 0x0a));
+    let heap = http::get(pprof, "/debug/pprof/heap");
+    assert_eq!(heap.status, 501);
+    assert!(heap.text().contains("mimalloc"), "{}", heap.text());
+    let ended = collector.stop_clean();
+    ended.account.nothing_lost();
+    assert_eq!(ended.account.of("exporter otlp_grpc (traces)", "spans").left, sent);
+}
+
+#[test]
+fn two_listeners_on_one_port_are_found_before_the_start() {
+    let endpoint = "{endpoint: \"127.0.0.1:45679\"}";
+    let extensions = format!("health_check: {endpoint}\nzpages: {endpoint}\npprof: {endpoint}");
+    let config = config::graph("{}", "nop:", "[]", "[nop]", "extensions: [health_check, zpages, pprof]");
+    let extensions: String = extensions.lines().map(|line| format!("  {line}\n")).collect();
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("config.yaml");
+    std::fs::write(&path, format!("extensions:\n{extensions}{config}")).unwrap();
+    let output = testbed::validate(&path);
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(output.status.code(), Some(1), "{said}");
+    for pair in ["`health_check` and the extension `zpages` both listen on", "the extension `pprof`"] {
+        assert!(said.contains(pair), "{pair}: {said}");
+    }
+}

@@ -1,0 +1,73 @@
+//! The settings: the Collector's.
+
+use std::time::Duration;
+
+use ::config::{Checks, Fields, Section};
+
+const GO_ONLY: &str = "there is no Go runtime to record it";
+
+/// Settings.
+#[derive(Clone, Debug)]
+pub struct Config {
+    /// The server.
+    pub server: net::http::server::Config,
+    /// Where a CPU profile of the whole run is saved at the end; empty for none.
+    pub save_to_file: String,
+    block_profile_fraction: i64,
+    mutex_profile_fraction: i64,
+    dialer: Dialer,
+}
+
+/// Of clients; the Collector takes it here, too.
+#[derive(Clone, Debug, Default)]
+struct Dialer {
+    timeout: Duration,
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        let mut server = net::http::server::Config::default();
+        "localhost:1777".clone_into(&mut server.listen.endpoint);
+        server.listen.max_connections = 64;
+        Self {
+            server,
+            save_to_file: String::new(),
+            block_profile_fraction: 0,
+            mutex_profile_fraction: 0,
+            dialer: Dialer::default(),
+        }
+    }
+}
+
+impl Section for Config {
+    fn describe(fields: &mut Fields<Self>) {
+        fields.flatten(|c| &mut c.server);
+        let doc = "A file for a CPU profile of the whole run, written at the end; none if it is empty.";
+        fields.field("save_to_file", doc, |c| &mut c.save_to_file);
+        fields
+            .field("block_profile_fraction", "Share of blocking events to record.", |c| {
+                &mut c.block_profile_fraction
+            })
+            .not_honoured(GO_ONLY);
+        fields
+            .field("mutex_profile_fraction", "Share of contended locks to record.", |c| {
+                &mut c.mutex_profile_fraction
+            })
+            .not_honoured(GO_ONLY);
+        fields.field("dialer", "For clients.", |c| &mut c.dialer);
+    }
+
+    fn check(&self, checks: &mut Checks) {
+        if self.server.listen.endpoint.is_empty() {
+            checks.at("endpoint", "an endpoint is required");
+        }
+    }
+}
+
+impl Section for Dialer {
+    fn describe(fields: &mut Fields<Self>) {
+        fields
+            .field("timeout", "For connecting.", |c| &mut c.timeout)
+            .not_honoured("a server does not connect");
+    }
+}
