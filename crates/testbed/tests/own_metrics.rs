@@ -166,7 +166,7 @@ async fn failures_are_told_apart_in_detail() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn every_metric_is_documented() {
-    let page = include_str!("../../../OPERATING.md");
+    let page = include_str!("../../../deploy/OPERATING.md");
     let (upstream, next) = (Upstream::start(Reply::Ok).await, next_hop());
     let collector = busy("detailed", upstream.address(), next.http(), READER).await;
     let known: BTreeSet<String> = table().into_iter().map(|row| row.name).collect();
