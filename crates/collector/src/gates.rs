@@ -1,6 +1,7 @@
 //! The feature gates of the Collector: accepted, so that a command line that works there works here.
 
 use anyhow::{Result, bail};
+use component::Feature;
 use config::Lists;
 
 /// A gate of the Collector.
@@ -96,6 +97,23 @@ pub(crate) fn lists(asked: &[String]) -> Result<Lists> {
     Ok(lists)
 }
 
+/// Every gate as it stands with what the command line asks for, for people.
+pub(crate) fn features(asked: &[String]) -> Vec<Feature> {
+    let is_asked = |gate: &Gate| asked.iter().rfind(|text| text.trim_start_matches(['+', '-']) == gate.id);
+    let feature = |gate: &Gate| Feature {
+        id: gate.id,
+        stage: gate.stage,
+        description: gate.description,
+        here: gate.here.text(),
+        enabled: match gate.here {
+            Here::AlwaysOn => true,
+            Here::Honoured => is_asked(gate).is_some_and(|text| !text.starts_with('-')),
+            Here::NoEffect | Here::Refused => false,
+        },
+    };
+    GATES.iter().map(feature).collect()
+}
+
 pub(crate) fn find(id: &str) -> Option<&'static Gate> {
     GATES.iter().find(|gate| gate.id == id)
 }
@@ -103,6 +121,17 @@ pub(crate) fn find(id: &str) -> Option<&'static Gate> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn gates_are_shown_as_they_stand() {
+        let enabled = |asked: &[&str]| {
+            let asked: Vec<String> = asked.iter().map(ToString::to_string).collect();
+            features(&asked).into_iter().find(|feature| feature.id == APPEND).unwrap().enabled
+        };
+        assert!(!enabled(&[]) && enabled(&[APPEND]));
+        assert!(!enabled(&[APPEND, "-confmap.enableMergeAppendOption"]), "the last counts");
+        assert!(features(&[]).iter().all(|feature| feature.enabled == (feature.here == "always on")));
+    }
 
     #[test]
     fn gates_do_what_they_say() {

@@ -17,7 +17,7 @@ use crate::cli::Sources;
 use crate::notify::Notify;
 use crate::reload::{Outcomes, Requests};
 use crate::signals::{Asked, Signals};
-use crate::{configuration, environment, machine, observe};
+use crate::{configuration, environment, gates, machine, observe};
 
 /// Runs until a signal, a failure, or the end of the drain.
 ///
@@ -40,7 +40,7 @@ pub(crate) fn run(sources: &Sources) -> Result<ExitCode> {
         count => count,
     };
     let threads = Threads::start(workers, fatal.clone()).context("cannot start the worker threads")?;
-    let environment = environment::of_process();
+    let environment = environment::of_process().with_features(gates::features(&sources.feature_gates));
     let notify = Notify::new(&environment);
     notify.watch(&threads.workers()).context("cannot start the watchdog's thread")?;
     let outcomes = Outcomes::register(&registry, Arc::clone(&clock));

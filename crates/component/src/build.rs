@@ -5,12 +5,28 @@ use std::sync::Arc;
 
 use data::Signal;
 
-/// What surrounds the process: environment variables as they were at the start, and the machine's memory. Nothing but
-/// the binary reads the real ones.
+/// What surrounds the process: environment variables as they were at the start, the machine's memory, feature gates.
+/// Nothing but the binary reads the real ones.
 #[derive(Clone, Debug, Default)]
 pub struct Environment {
     variables: Arc<BTreeMap<String, String>>,
     machine: Machine,
+    features: Arc<[Feature]>,
+}
+
+/// A feature gate, for those who show it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Feature {
+    /// Its name.
+    pub id: &'static str,
+    /// `Alpha`, `Beta` or `Stable`.
+    pub stage: &'static str,
+    /// What it changes.
+    pub description: &'static str,
+    /// What it means here: `honoured`, `always on`, `no effect`, `not supported`.
+    pub here: &'static str,
+    /// Whether it is on.
+    pub enabled: bool,
 }
 
 /// The memory of the machine, or of the container.
@@ -32,13 +48,25 @@ impl Default for Machine {
 impl Environment {
     /// An environment of these variables.
     pub fn new(variables: impl IntoIterator<Item = (String, String)>) -> Self {
-        Self { variables: Arc::new(variables.into_iter().collect()), machine: Machine::default() }
+        Self { variables: Arc::new(variables.into_iter().collect()), ..Self::default() }
     }
 
     /// The same variables on another machine.
     #[must_use]
     pub fn on(self, machine: Machine) -> Self {
         Self { machine, ..self }
+    }
+
+    /// The same with these feature gates.
+    #[must_use]
+    pub fn with_features(self, features: Vec<Feature>) -> Self {
+        Self { features: features.into(), ..self }
+    }
+
+    /// The feature gates.
+    #[must_use]
+    pub fn features(&self) -> &Arc<[Feature]> {
+        &self.features
     }
 
     /// The machine.

@@ -19,7 +19,7 @@ mod spec;
 pub mod storage;
 mod workers;
 
-pub use build::{BuildCx, BuildError, Environment, Machine};
+pub use build::{BuildCx, BuildError, Environment, Feature, Machine};
 pub use channel::{Capacity, Closed, Entry, Inbox, Inlet, Level, Overflow, SHUTDOWN, Sizer, channel};
 pub use exporter::{Accepted, ExportFuture, Exporter, ExporterStage, ExporterUnit};
 pub use gate::{Gate, Guard, Way};

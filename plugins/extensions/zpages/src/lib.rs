@@ -14,7 +14,7 @@ mod text;
 use std::sync::Arc;
 
 use component::{
-    BuildCx, BuildError, Carries, Component, Ended, Extension, Kind, RunCx, Spec, Stability, Stage,
+    BuildCx, BuildError, Carries, Component, Ended, Extension, Feature, Kind, RunCx, Spec, Stability, Stage,
 };
 use data::Signals;
 
@@ -35,19 +35,24 @@ pub const SPEC: Spec = Spec::new::<Zpages>(
 pub struct Zpages {
     config: Config,
     build: Arc<str>,
+    features: Arc<[Feature]>,
 }
 
 impl Component for Zpages {
     type Config = Config;
 
     fn build(config: &Config, cx: &BuildCx) -> Result<Stage, BuildError> {
-        Ok(Stage::extension(Self { config: config.clone(), build: Arc::clone(&cx.user_agent) }))
+        Ok(Stage::extension(Self {
+            config: config.clone(),
+            build: Arc::clone(&cx.user_agent),
+            features: Arc::clone(cx.environment.features()),
+        }))
     }
 }
 
 impl Extension for Zpages {
     async fn run(self, cx: RunCx) -> Ended {
-        admin::serve(&self.config.server, Pages::new(self.build, &cx), &cx).await
+        admin::serve(&self.config.server, Pages::new(self.build, self.features, &cx), &cx).await
     }
 }
 

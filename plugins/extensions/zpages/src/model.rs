@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use admin::{Flow, Pulse, Sampler};
-use component::{Graph, Kind, NodeId, NodeView, Phase, PipelineView, RunCx, Sizer};
+use component::{Feature, Graph, Kind, NodeId, NodeView, Phase, PipelineView, RunCx, Sizer};
 use data::{Civil, Signal, Statement, Time};
 use serde_json::{Value, json};
 
@@ -13,6 +13,7 @@ use crate::findings::{Finding, findings};
 /// Where the pages look.
 pub(crate) struct Sources {
     pub(crate) build: Arc<str>,
+    pub(crate) features: Arc<[Feature]>,
     pub(crate) cx: RunCx,
     pub(crate) sampler: Sampler,
     pub(crate) pulse: Pulse,
@@ -21,6 +22,7 @@ pub(crate) struct Sources {
 /// The process at one moment.
 pub(crate) struct Snapshot {
     pub(crate) build: Arc<str>,
+    pub(crate) features: Arc<[Feature]>,
     pub(crate) started: Time,
     pub(crate) uptime: Duration,
     pub(crate) phase: Phase,
@@ -84,8 +86,21 @@ impl Sources {
         let silences = self.pulse.silences();
         let findings = findings(phase, memory, &silences, &nodes);
         let started = process.started();
-        let (build, uptime) = (Arc::clone(&self.build), now.since(started));
-        Snapshot { build, started, uptime, phase, phase_since, memory, silences, graph, nodes, findings }
+        let (build, features) = (Arc::clone(&self.build), Arc::clone(&self.features));
+        let uptime = now.since(started);
+        Snapshot {
+            build,
+            features,
+            started,
+            uptime,
+            phase,
+            phase_since,
+            memory,
+            silences,
+            graph,
+            nodes,
+            findings,
+        }
     }
 
     fn node(&self, graph: &Graph, view: &NodeView, now: Time) -> Node {

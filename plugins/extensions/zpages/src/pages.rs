@@ -1,6 +1,6 @@
 //! What stands on each page.
 
-use component::{Kind, PipelineView};
+use component::{Feature, Kind, PipelineView};
 use data::Statement;
 
 use crate::findings::Severity;
@@ -94,10 +94,15 @@ pub(crate) fn extensions(snapshot: &Snapshot) -> String {
     page
 }
 
-/// Feature gates: there are none of our own.
-pub(crate) fn features() -> String {
-    let none = "<tr><td colspan=\"4\" class=\"soft\">There are no feature gates in this build.</td></tr>";
-    format!("<h2>Features</h2>{}", table(&["id", "enabled", "stage", "description"], none))
+/// The Collector's feature gates, and what they mean here.
+pub(crate) fn features(snapshot: &Snapshot) -> String {
+    let row = |feature: &Feature| {
+        let enabled = if feature.enabled { "yes" } else { "no" };
+        let cells = [feature.id, enabled, feature.here, feature.stage, feature.description].map(escape);
+        format!("<tr><td>{}</td></tr>", cells.join("</td><td>"))
+    };
+    let rows: String = snapshot.features.iter().map(row).collect();
+    format!("<h2>Features</h2>{}", table(&["id", "enabled", "here", "stage", "description"], &rows))
 }
 
 fn path_of(pipeline: &PipelineView) -> String {

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use admin::{Pulse, Sampler, Site};
-use component::{Kind, RunCx};
+use component::{Feature, Kind, RunCx};
 use http::header::CONTENT_SECURITY_POLICY;
 use http::request::Parts;
 use http::{HeaderValue, StatusCode};
@@ -29,9 +29,7 @@ impl Site for Pages {
             path @ "/debug/servicez" => self.page(head, path, pages::service, Snapshot::service),
             path @ "/debug/pipelinez" => self.page(head, path, pages::pipelines, Snapshot::pipelines),
             path @ "/debug/extensionz" => self.page(head, path, pages::extensions, extensions),
-            path @ "/debug/featurez" => {
-                self.page(head, path, |_| pages::features(), |_| json!({ "features": [] }))
-            }
+            path @ "/debug/featurez" => self.page(head, path, pages::features, features),
             "/debug/tracez" => {
                 let why = "404 page not found: the process makes no traces of its own\n";
                 admin::text(StatusCode::NOT_FOUND, why)
@@ -47,10 +45,10 @@ impl Site for Pages {
 }
 
 impl Pages {
-    pub(crate) fn new(build: Arc<str>, cx: &RunCx) -> Self {
+    pub(crate) fn new(build: Arc<str>, features: Arc<[Feature]>, cx: &RunCx) -> Self {
         let sampler = Sampler::new(cx.process.clone(), Arc::clone(&cx.clock));
         let pulse = Pulse::new(cx.workers.clone(), Arc::clone(&cx.clock));
-        Self(Sources { build, cx: cx.clone(), sampler, pulse })
+        Self(Sources { build, features, cx: cx.clone(), sampler, pulse })
     }
 
     fn page(
@@ -71,6 +69,15 @@ impl Pages {
         response.headers_mut().insert(CONTENT_SECURITY_POLICY, NOTHING_RUNS);
         response
     }
+}
+
+fn features(snapshot: &Snapshot) -> Value {
+    let one = |it: &Feature| {
+        json!({
+            "id": it.id, "enabled": it.enabled, "stage": it.stage, "description": it.description, "here": it.here,
+        })
+    };
+    json!({ "features": snapshot.features.iter().map(one).collect::<Vec<_>>() })
 }
 
 fn extensions(snapshot: &Snapshot) -> Value {

@@ -47,7 +47,8 @@ fn pages() -> Pages {
             settings: json!({ "endpoint": "localhost:55679" }),
         }],
     });
-    Pages::new("Collimator/test".into(), &cx)
+    let feature = Feature { id: "a.b", stage: "Alpha", description: "d", here: "honoured", enabled: true };
+    Pages::new("Collimator/test".into(), [feature].into(), &cx)
 }
 
 async fn ask(path: &str) -> Response {
@@ -92,6 +93,7 @@ async fn every_page_is_there_as_html_and_json() {
         );
         assert!(json_of(&path).await.is_object());
     }
+    assert_eq!(json_of("/debug/featurez").await["features"][0]["id"], "a.b");
     assert_eq!(ask("/debug/tracez").await.status(), StatusCode::NOT_FOUND);
     assert_eq!(ask("/").await.headers()["location"], "/debug/servicez");
 }
