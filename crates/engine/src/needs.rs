@@ -8,6 +8,7 @@ use crate::draft::Draft;
 /// Reports extensions that are needed and not started, and addresses that two would bind.
 pub(crate) fn check(draft: &Draft, root: &Node, diagnostics: &mut Diagnostics) {
     let mut bound: Vec<Bound> = own_metrics(draft, root);
+    bound.extend(admin(draft, root));
     for drafted in &draft.parts {
         for note in &drafted.notes {
             match &note.subject {
@@ -68,6 +69,17 @@ fn own_metrics(draft: &Draft, root: &Node) -> Vec<Bound> {
         who: "the process's own metrics".to_owned(),
     };
     draft.document.service.telemetry.prometheus().enumerate().map(one).collect()
+}
+
+/// `service::admin`, if it is asked for.
+fn admin(draft: &Draft, root: &Node) -> Option<Bound> {
+    let endpoint = draft.document.service.admin.endpoint.clone();
+    (!endpoint.is_empty()).then(|| Bound {
+        listener: Listener { transport: "tcp".to_owned(), endpoint },
+        span: root.place_of("service.admin.endpoint"),
+        path: "service::admin::endpoint".to_owned(),
+        who: "the admin endpoint".to_owned(),
+    })
 }
 
 fn extension(draft: &Draft, id: &ComponentId, span: Span, path: &str, diagnostics: &mut Diagnostics) {

@@ -40,6 +40,9 @@ pub enum EndpointError {
     /// A port that is no number of 16 bits.
     #[error("invalid port {0:?}")]
     InvalidPort(String),
+    /// `unix:` and nothing else.
+    #[error("unix socket path cannot be empty")]
+    NoPath,
 }
 
 impl Endpoint {
@@ -51,6 +54,9 @@ impl Endpoint {
         }
         if let Some(path) = text.strip_prefix("unix:") {
             let path = path.strip_prefix("//").unwrap_or(path);
+            if path.is_empty() {
+                return Err(EndpointError::NoPath);
+            }
             return Ok(Self { target: Target::Unix(PathBuf::from(path)), forces_tls: false });
         }
         let (address, forces_tls) = match (text.strip_prefix("http://"), text.strip_prefix("https://")) {
@@ -138,6 +144,7 @@ mod tests {
             assert_eq!(Endpoint::parse(text).unwrap_err().to_string(), message);
         };
         check("", "requires a non-empty \"endpoint\"");
+        check("unix://", "unix socket path cannot be empty");
         check("foo", "address foo: missing port in address");
         check("foo:abc", "invalid port \"abc\"");
         check("foo:99999", "invalid port \"99999\"");

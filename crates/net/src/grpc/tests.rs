@@ -464,7 +464,6 @@ fn clients_that_cannot_work_are_not_made() {
         check(|settings| settings.endpoint = "foo".to_owned(), "missing port in address");
         check(|settings| settings.compression = Compression::Lz4, "unsupported compression type");
         check(|settings| settings.authority = "not an authority".to_owned(), "invalid authority");
-        check(|settings| settings.headers = vec![("a b".to_owned(), Secret::new("c"))], "invalid header");
         let secret = |settings: &mut client::Settings| {
             settings.headers = vec![("a".to_owned(), Secret::new("line\nbreak"))];
         };

@@ -141,11 +141,40 @@ impl Section for Protocols {
     }
 }
 
+/// What Go's `url.Parse` finds wrong with a path.
+fn check_url_path(path: &str) -> Result<(), &'static str> {
+    if path.chars().any(|c| c.is_ascii_control()) {
+        return Err("invalid control character in URL");
+    }
+    let first = path.split('/').next().unwrap_or_default();
+    if first.split_once(':').is_some_and(|(scheme, _)| !scheme.starts_with(|c: char| c.is_ascii_alphabetic()))
+    {
+        return Err("missing protocol scheme");
+    }
+    let escapes = path.split('%').skip(1);
+    let is_escape = |rest: &str| rest.bytes().take(2).filter(u8::is_ascii_hexdigit).count() == 2;
+    if escapes.into_iter().all(is_escape) { Ok(()) } else { Err("invalid URL escape") }
+}
+
 impl Section for HttpConfig {
     fn describe(fields: &mut Fields<Self>) {
         fields.flatten(|c| &mut c.server);
         fields.field("traces_url_path", "Where traces are posted to.", |c| &mut c.traces_url_path);
         fields.field("metrics_url_path", "Where metrics are posted to.", |c| &mut c.metrics_url_path);
         fields.field("logs_url_path", "Where logs are posted to.", |c| &mut c.logs_url_path);
+        let doc = "Where profiles are posted to.";
+        fields.ignored::<String>("profiles_url_path", doc, "profiles are not carried");
+    }
+
+    fn check(&self, checks: &mut Checks) {
+        for (key, path) in [
+            ("traces_url_path", &self.traces_url_path),
+            ("metrics_url_path", &self.metrics_url_path),
+            ("logs_url_path", &self.logs_url_path),
+        ] {
+            if let Err(reason) = check_url_path(path) {
+                checks.at(key, format!("invalid HTTP URL path set for signal: {reason}"));
+            }
+        }
     }
 }

@@ -34,6 +34,9 @@ fn extensions(view: &View<'_>) -> Option<String> {
     for prometheus in service.telemetry.prometheus() {
         lines.push(format!("  own metrics ({}:{}/metrics)\n", prometheus.host, prometheus.port));
     }
+    if !service.admin.endpoint.is_empty() {
+        lines.push(format!("  admin ({})\n", service.admin.endpoint));
+    }
     (!lines.is_empty()).then(|| format!("beside them\n{}", lines.concat()))
 }
 

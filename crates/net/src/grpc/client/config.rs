@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use config::{Checks, Fields, Headers, Optional, Section};
-use http::HeaderValue;
 use http::uri::Authority;
+use http::{HeaderName, HeaderValue};
 
 use super::{Balancer, Keepalive, Settings};
 use crate::compression::Compression;
@@ -126,6 +126,11 @@ impl Section for Config {
         if let Err(error) = super::base_headers(&self.settings()) {
             let is_agent = HeaderValue::try_from(self.user_agent.as_str()).is_err();
             checks.at(if is_agent { "user_agent" } else { "headers" }, error.to_string());
+        }
+        for (name, _) in &self.headers.0 {
+            if HeaderName::try_from(name).is_err() {
+                checks.warn("headers", format!("{name:?} is no name of a header: it is not sent"));
+            }
         }
         if !self.authority.is_empty() && Authority::try_from(self.authority.as_str()).is_err() {
             checks.at("authority", format!("invalid authority {:?}", self.authority));

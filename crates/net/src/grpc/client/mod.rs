@@ -341,9 +341,10 @@ fn base_headers(settings: &Settings) -> Result<HeaderMap, ClientError> {
     let agent = HeaderValue::try_from(agent.as_str()).map_err(|_| ClientError::Header(agent))?;
     headers.insert(USER_AGENT, agent);
     for (name, value) in &settings.headers {
-        let bad = || ClientError::Header(name.clone());
-        let key = HeaderName::try_from(name.to_ascii_lowercase()).map_err(|_| bad())?;
-        let mut value = HeaderValue::try_from(value.expose()).map_err(|_| bad())?;
+        // The reader of the configuration has warned. The Collector takes it, and then fails every call.
+        let Ok(key) = HeaderName::try_from(name.to_ascii_lowercase()) else { continue };
+        let bad = |_| ClientError::Header(name.clone());
+        let mut value = HeaderValue::try_from(value.expose()).map_err(bad)?;
         value.set_sensitive(true);
         headers.insert(key, value);
     }

@@ -158,7 +158,9 @@ impl Section for Config {
             checks.at("proxy_url", error.to_string());
         }
         for (name, value) in &self.headers.0 {
-            if HeaderName::try_from(name).is_err() || HeaderValue::try_from(value.expose()).is_err() {
+            if HeaderName::try_from(name).is_err() {
+                checks.warn("headers", format!("{name:?} is no name of a header: it is not sent"));
+            } else if HeaderValue::try_from(value.expose()).is_err() {
                 checks.at("headers", format!("invalid header {name:?}"));
             }
         }

@@ -292,9 +292,10 @@ fn base_headers(settings: &Settings) -> Result<HeaderMap, ClientError> {
         headers.insert(USER_AGENT, agent);
     }
     for (name, value) in &settings.headers {
-        let bad = || ClientError::Header(name.clone());
-        let key = HeaderName::try_from(name.as_str()).map_err(|_| bad())?;
-        let mut value = HeaderValue::try_from(value.expose()).map_err(|_| bad())?;
+        // The reader of the configuration has warned. The Collector takes it, and then fails every request.
+        let Ok(key) = HeaderName::try_from(name.as_str()) else { continue };
+        let bad = |_| ClientError::Header(name.clone());
+        let mut value = HeaderValue::try_from(value.expose()).map_err(bad)?;
         value.set_sensitive(true);
         headers.insert(key, value);
     }
