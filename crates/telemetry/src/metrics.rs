@@ -6,6 +6,7 @@
 //! next, so a reload resets nothing.
 
 pub mod bounds;
+mod histograms;
 mod instruments;
 mod levels;
 pub mod process;
@@ -13,6 +14,7 @@ mod registry;
 mod series;
 mod text;
 
+pub use histograms::Histograms;
 pub use instruments::{Counter, Gauge, Histogram};
 pub use levels::MetricsLevel;
 pub use registry::{MAX_SERIES_PER_FAMILY, Options, Registry, Scope};

@@ -60,6 +60,8 @@ async fn busy(level: &str, upstream: SocketAddr, http: SocketAddr, readers: &str
         let message: Vec<u8> = batch(signal, 1, 7).chunks().flat_map(|chunk| chunk.to_vec()).collect();
         assert_eq!(client.export(path, &message).await.code, 0, "{path}");
     }
+    // Without items, so that it counts only as a request.
+    assert_eq!(http::post(collector.http(), "/v1/traces", &[http::JSON], b"{}").status, 200);
     collector
 }
 
@@ -120,6 +122,14 @@ async fn the_reference_s_table_at_every_level() {
         if name == "detailed" {
             let signal = [("processor", "batch"), ("otel_signal", "traces")];
             assert_eq!(histogram_count(&families, "otelcol_processor_internal_duration", &signal), 1.0);
+            let traces = "opentelemetry.proto.collector.trace.v1.TraceService/Export";
+            let call = [("rpc_method", traces), ("rpc_response_status_code", "OK")];
+            for end in ["server", "client"] {
+                assert_eq!(histogram_count(&families, &format!("rpc_{end}_call_duration"), &call), 1.0);
+            }
+            let posted = [("http_route", "/v1/traces"), ("http_response_status_code", "200")];
+            assert_eq!(histogram_count(&families, "http_server_request_duration", &posted), 1.0);
+            assert_eq!(histogram_count(&families, "http_client_request_duration", &[posted[1]]), 3.0);
             let queue = [("exporter", "otlp_grpc")];
             assert_eq!(histogram_count(&families, "otelcol_exporter_enqueue_size", &queue), 3.0);
             assert_eq!(

@@ -34,6 +34,10 @@ pub const ENQUEUE_SIZE_BYTES: &[f64] = &[
     16_777_216.0,
 ];
 
+/// Bytes of a body, the default of OpenTelemetry's SDKs: `http_…_body_size`.
+pub const SIZE_BYTES: &[f64] =
+    &[0.0, 5.0, 10.0, 25.0, 50.0, 75.0, 100.0, 250.0, 500.0, 750.0, 1e3, 2.5e3, 5e3, 7.5e3, 1e4];
+
 /// Seconds, the default of OpenTelemetry's HTTP and RPC duration conventions: `…_duration` with unit `s`.
 pub const DURATION_SECONDS: &[f64] =
     &[0.005, 0.01, 0.025, 0.05, 0.075, 0.1, 0.25, 0.5, 0.75, 1.0, 2.5, 5.0, 7.5, 10.0];

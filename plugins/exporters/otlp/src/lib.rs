@@ -18,7 +18,8 @@ use net::compression::Compression;
 use net::endpoint::{Endpoint, Target};
 use net::grpc::client::{Client, Config as ClientConfig, Settings};
 use net::proxy::Proxies;
-use net::status::{is_retryable, retry_delay};
+use net::status::{code_name, is_retryable, retry_delay};
+use telemetry::metrics::{Histograms, bounds};
 use tokio::time::Instant;
 use tonic::Status;
 
@@ -61,6 +62,8 @@ pub struct Otlp {
     timeout: Duration,
     /// Made at the start: a client connects at once.
     client: OnceLock<Client>,
+    /// How long calls take, by their outcome; at level `detailed`.
+    calls: OnceLock<Histograms>,
 }
 
 impl Component for Otlp {
@@ -74,7 +77,7 @@ impl Component for Otlp {
         let proxies = Proxies::new("", &proxies(&cx.environment))
             .map_err(|error| BuildError::at("", format!("in the environment: {error}")))?;
         let timeout = config.delivery.timeout;
-        let exporter = Self { settings, proxies, timeout, client: OnceLock::new() };
+        let exporter = Self { settings, proxies, timeout, client: OnceLock::new(), calls: OnceLock::new() };
         Ok(Stage::Exporter(delivery::unit(exporter, config.delivery.clone(), UNQUEUED_CONCURRENCY)))
     }
 }
@@ -83,7 +86,11 @@ impl Component for Otlp {
 const UNQUEUED_CONCURRENCY: usize = 64;
 
 impl Exporter for Otlp {
-    async fn start(&self, _cx: &RunCx) -> Result<(), BoxError> {
+    async fn start(&self, cx: &RunCx) -> Result<(), BoxError> {
+        self.calls.get_or_init(|| {
+            let help = "Duration of outgoing calls [Development]";
+            Histograms::new(&cx.meters, "rpc_client_call_duration", help, "s", bounds::DURATION_SECONDS)
+        });
         let client = Client::new(self.settings.clone(), &self.proxies)?;
         // Started once; a second client would only be dropped.
         self.client.get_or_init(|| client);
@@ -109,7 +116,17 @@ impl Exporter for Otlp {
         let parts: Vec<Bytes> = batch.chunks().cloned().collect();
         // Delivery gives up after the timeout too; said here, the server knows as well.
         let deadline = (!self.timeout.is_zero()).then(|| Instant::now() + self.timeout);
-        match client.unary(&path, &HeaderMap::new(), &parts, deadline).await {
+        let began = Instant::now();
+        let answer = client.unary(&path, &HeaderMap::new(), &parts, deadline).await;
+        if let Some(calls) = self.calls.get().filter(|calls| calls.is_on()) {
+            let code = answer.as_ref().err().map_or(tonic::Code::Ok, Status::code);
+            let mut labels = self.destination(batch.signal());
+            labels.push(("rpc_system_name", "grpc".to_owned()));
+            labels.push(("rpc_method", path.as_str().trim_start_matches('/').to_owned()));
+            labels.push(("rpc_response_status_code", code_name(code).to_owned()));
+            calls.observe(&labels, began.elapsed().as_secs_f64());
+        }
+        match answer {
             Ok(response) => Ok(accepted(&response.message)),
             Err(status) => Err(refused(&status)),
         }

@@ -16,6 +16,8 @@ use net::http::client::{Client, Config as ClientConfig, Response, SendError, Set
 use net::proxy::Environment;
 use net::status::{code_from_http, decode_rpc_status, is_retryable_http, parse_retry_after};
 use otlp::response::PartialSuccess;
+use telemetry::metrics::{Histograms, bounds};
+use tokio::time::Instant;
 
 /// The component type.
 pub const SPEC: Spec =
@@ -114,6 +116,9 @@ pub struct OtlpHttp {
 struct Started {
     client: Client,
     clock: std::sync::Arc<dyn Clock>,
+    /// How long requests take, by their outcome, and how large they are; at level `detailed`.
+    duration: Histograms,
+    size: Histograms,
 }
 
 impl Component for OtlpHttp {
@@ -138,18 +143,21 @@ impl Exporter for OtlpHttp {
     async fn start(&self, cx: &RunCx) -> Result<(), BoxError> {
         let client = Client::new(self.settings.clone(), &self.environment)?;
         let clock = std::sync::Arc::clone(&cx.clock);
-        self.started.get_or_init(|| Started { client, clock });
+        let name = "http_client_request_duration";
+        let help = "Duration of HTTP client requests [Development]";
+        let duration = Histograms::new(&cx.meters, name, help, "s", bounds::DURATION_SECONDS);
+        let name = "http_client_request_body_size";
+        let help = "Size of HTTP client request bodies, before compression [Development]";
+        let size = Histograms::new(&cx.meters, name, help, "By", bounds::SIZE_BYTES);
+        self.started.get_or_init(|| Started { client, clock, duration, size });
         Ok(())
     }
 
     fn destination(&self, signal: Signal) -> Vec<(&'static str, String)> {
         let Some(url) = self.urls.get(signal as usize).and_then(Option::as_ref) else { return Vec::new() };
-        let usual = if url.scheme_str() == Some("https") { 443 } else { 80 };
-        vec![
-            ("server_address", url.host().unwrap_or_default().to_owned()),
-            ("server_port", url.port_u16().unwrap_or(usual).to_string()),
-            ("url_path", url.path().to_owned()),
-        ]
+        let mut labels = server(url);
+        labels.push(("url_path", url.path().to_owned()));
+        labels
     }
 
     async fn export(&self, batch: &Batch) -> Result<Accepted, Refused> {
@@ -161,7 +169,10 @@ impl Exporter for OtlpHttp {
         let mut headers = HeaderMap::new();
         let (content_type, body) = self.encode(batch);
         headers.insert(CONTENT_TYPE, HeaderValue::from_static(content_type));
-        match started.client.post(url, &headers, &body).await {
+        let began = Instant::now();
+        let answer = started.client.post(url, &headers, &body).await;
+        started.observe(url, &answer, began, &body);
+        match answer {
             Ok(response) if response.status.is_success() => Ok(self.accepted(&response.body)),
             Ok(response) => Err(refused(url, &response, started.clock.now().wall)),
             Err(error @ SendError::Timeout) => {
@@ -170,6 +181,33 @@ impl Exporter for OtlpHttp {
             Err(error) => Err(Refused::retry(format!("request to {url}: {error}"))),
         }
     }
+}
+
+impl Started {
+    #[allow(clippy::cast_precision_loss, reason = "metrics of Prometheus are doubles")]
+    fn observe(&self, url: &Uri, answer: &Result<Response, SendError>, began: Instant, body: &[Bytes]) {
+        if !self.duration.is_on() {
+            return;
+        }
+        let mut labels = server(url);
+        labels.push(("http_request_method", "POST".to_owned()));
+        labels.push(match answer {
+            Ok(response) => ("http_response_status_code", response.status.as_u16().to_string()),
+            Err(SendError::Timeout) => ("error_type", "timeout".to_owned()),
+            Err(_) => ("error_type", "_OTHER".to_owned()),
+        });
+        self.duration.observe(&labels, began.elapsed().as_secs_f64());
+        self.size.observe(&labels, body.iter().map(Bytes::len).sum::<usize>() as f64);
+    }
+}
+
+/// Labels of where a URL leads.
+fn server(url: &Uri) -> Vec<(&'static str, String)> {
+    let usual = if url.scheme_str() == Some("https") { 443 } else { 80 };
+    vec![
+        ("server_address", url.host().unwrap_or_default().to_owned()),
+        ("server_port", url.port_u16().unwrap_or(usual).to_string()),
+    ]
 }
 
 impl OtlpHttp {

@@ -20,6 +20,24 @@ pub(crate) struct Grpc {
 
 impl Service for Grpc {
     async fn call(&self, request: Request) -> Result<Bytes, Status> {
+        let Some(begun) = self.intake.requests.begin(request.wire_len) else {
+            return self.answer(request).await;
+        };
+        let path = self.route(request.path()).is_ok().then(|| request.path().to_owned());
+        let answer = self.answer(request).await;
+        let code = answer.as_ref().err().map_or(Code::Ok, Status::code);
+        self.intake.requests.called(&begun, path.as_deref(), code);
+        answer
+    }
+
+    fn admit(&self, path: &str, _headers: &HeaderMap, _peer: Peer) -> Result<(), Status> {
+        let signal = self.route(path)?;
+        self.intake.admit(signal).map_err(|refused| status(&refused))
+    }
+}
+
+impl Grpc {
+    async fn answer(&self, request: Request) -> Result<Bytes, Status> {
         let signal = self.route(request.path())?;
         let context = self.intake.context(&request.head.headers, request.peer);
         let taken =
@@ -30,13 +48,6 @@ impl Service for Grpc {
         }
     }
 
-    fn admit(&self, path: &str, _headers: &HeaderMap, _peer: Peer) -> Result<(), Status> {
-        let signal = self.route(path)?;
-        self.intake.admit(signal).map_err(|refused| status(&refused))
-    }
-}
-
-impl Grpc {
     fn route(&self, path: &str) -> Result<Signal, Status> {
         // The words are grpc-go's.
         let malformed = || Status::unimplemented(format!("malformed method name: {path:?}"));

@@ -33,12 +33,19 @@ impl Service for Http {
             Ok(route) => route,
             Err(response) => return *response,
         };
+        let begun = self.intake.requests.begin(request.wire_len);
         let context = self.intake.context(&request.head.headers, request.peer);
         let taken = self.intake.take(signal, encoding, request.body, request.reservation, context);
-        match taken.await {
+        let response = match taken.await {
             Ok(receipt) => success(&receipt, signal, encoding),
             Err(refused) => failure(&refused, encoding),
+        };
+        if let Some(begun) = begun {
+            let (route, status) = (request.head.uri.path(), response.status().as_u16());
+            let size = response.body().len();
+            self.intake.requests.answered(&begun, route, request.head.version, status, size);
         }
+        response
     }
 
     fn turn_away(&self, head: &Parts, _peer: Peer) -> Option<Response> {

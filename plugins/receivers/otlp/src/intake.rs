@@ -10,6 +10,8 @@ use net::Peer;
 use otlp::{InvalidUtf8, Policy};
 use telemetry::metrics::Counter;
 
+use crate::requests::Requests;
+
 /// What a client that must wait is told to wait.
 const COME_BACK: Duration = Duration::from_secs(1);
 
@@ -23,6 +25,7 @@ pub(crate) struct Intake {
     include_metadata: bool,
     counters: [Option<Counters>; Signal::ALL.len()],
     replaced: Counter,
+    pub(crate) requests: Requests,
 }
 
 struct Counters {
@@ -63,6 +66,7 @@ impl Intake {
             "{strings}",
             &labels,
         );
+        let requests = Requests::new(&cx);
         Self {
             outlets,
             cx,
@@ -71,6 +75,7 @@ impl Intake {
             include_metadata: settings.include_metadata,
             counters,
             replaced,
+            requests,
         }
     }
 

@@ -8,6 +8,7 @@ mod config;
 mod grpc;
 mod http;
 mod intake;
+mod requests;
 mod serve;
 
 use std::sync::Arc;
