@@ -9,7 +9,7 @@ use crate::reader::Reader;
 use crate::section::{Checks, Section, redact};
 use crate::setting::{Row, Setting, warn_of_clear_text};
 use crate::suggest;
-use crate::tree::Node;
+use crate::tree::{Node, Value};
 
 /// The keys of a section, in the order of documentation.
 pub struct Fields<S> {
@@ -272,7 +272,11 @@ impl<S: 'static> Field<S> {
             if let Some(discarded) = self.discarded {
                 (discarded.read)(node, reader);
             }
-            return self.no_effect(reader);
+            // Without a value nothing is asked for.
+            if !node.is_null() && node.value != Value::Seq(Vec::new()) {
+                self.no_effect(reader);
+            }
+            return;
         };
         let default = access.render(section);
         let before = reader.error_count();

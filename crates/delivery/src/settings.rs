@@ -278,12 +278,12 @@ impl Section for Retry {
     fn describe(fields: &mut Fields<Self>) {
         fields.field("enabled", "Whether to try again at all.", |s| &mut s.enabled);
         fields.field("initial_interval", "The first wait.", |s| &mut s.initial_interval);
-        fields
-            .field("randomization_factor", "Each wait varies by this share of the interval.", |s| {
-                &mut s.randomization_factor
-            })
-            .range(0.0..=1.0);
-        fields.field("multiplier", "How the interval grows.", |s| &mut s.multiplier).at_least(0.0);
+        fields.field(
+            "randomization_factor",
+            "Each wait varies by this share of the interval, 0 to 1.",
+            |s| &mut s.randomization_factor,
+        );
+        fields.field("multiplier", "How the interval grows; not below 0.", |s| &mut s.multiplier);
         fields.field("max_interval", "Longest interval.", |s| &mut s.max_interval);
         fields.field(
             "max_elapsed_time",
@@ -293,8 +293,22 @@ impl Section for Retry {
     }
 
     fn check(&self, checks: &mut Checks) {
+        // What is off may be anything, as in the Collector.
+        if !self.enabled {
+            return;
+        }
+        if !(0.0..=1.0).contains(&self.randomization_factor) {
+            let found = self.randomization_factor;
+            checks.at(
+                "randomization_factor",
+                format!("'randomization_factor' must be within [0, 1], found {found}"),
+            );
+        }
+        if self.multiplier.is_nan() || self.multiplier < 0.0 {
+            checks.at("multiplier", format!("'multiplier' must be non-negative, found {}", self.multiplier));
+        }
         let elapsed = self.max_elapsed_time;
-        if !self.enabled || elapsed.is_zero() {
+        if elapsed.is_zero() {
             return;
         }
         if elapsed < self.initial_interval {

@@ -104,7 +104,7 @@ fn mistakes_are_named() {
     check_error::<grpc::client::Config>("compression: lz5", "lz5");
     check_error::<grpc::client::Config>("balancer_name: zz", "zz");
     check_error::<grpc::client::Config>("auth: {authenticator: x}", "there are no authenticators yet");
-    check_error::<grpc::client::Config>("tls: {min_version: '1.1'}", "has only 1.2 and 1.3");
+    check_error::<grpc::client::Config>("tls: {max_version: '1.1'}", "has only 1.2 and 1.3");
     check_error::<grpc::client::Config>("tls: {tpm: {enabled: true}}", "TPM");
     check_error::<grpc::server::Config>("tls: {}", "must include both certificate and key");
     check_error::<grpc::server::Config>("tls: {cert_file: a}", "must include both certificate and key");

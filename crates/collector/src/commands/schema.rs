@@ -17,7 +17,8 @@ pub(super) fn schema() -> Json {
             let mut body = spec.schema();
             body["description"] = json!(format!("{}.", spec.summary));
             definitions.insert(name.clone(), referable(body));
-            let body = json!({ "$ref": format!("#/$defs/{name}") });
+            let body =
+                json!({ "anyOf": [{ "$ref": format!("#/$defs/{name}") }, { "$ref": "#/$defs/reference" }] });
             types.insert(pattern(spec), body);
         }
         schema["properties"][kind.section()] =

@@ -38,6 +38,11 @@ impl Section for Common {
 
     fn check(&self, checks: &mut Checks) {
         report(self.problems(), checks);
+        if matches!(self.min_version.as_str(), "1.0" | "1.1") {
+            let message =
+                format!("TLS {} is not available: 1.2 is the lowest version here", self.min_version);
+            checks.warn("min_version", message);
+        }
     }
 }
 

@@ -31,6 +31,8 @@ fn version(key: &'static str, text: &str, default: u8) -> Result<u8, TlsError> {
         "" => Ok(default),
         "1.2" => Ok(12),
         "1.3" => Ok(13),
+        // A lower bound that is below what there is; the reader of the configuration has warned.
+        "1.0" | "1.1" if key == "min_version" => Ok(12),
         "1.0" | "1.1" => Err(TlsError::OldVersion { key, version: text.to_owned() }),
         _ => Err(TlsError::UnknownVersion { key, version: text.to_owned() }),
     }

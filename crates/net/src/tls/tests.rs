@@ -187,7 +187,7 @@ fn settings_that_cannot_work_are_named() {
         |common| common.min_version = "1.9".to_owned(),
         "invalid TLS min_version: unsupported TLS version: \"1.9\"",
     );
-    check(|common| common.min_version = "1.0".to_owned(), "rustls, has only 1.2 and 1.3");
+    check(|common| common.max_version = "1.0".to_owned(), "rustls, has only 1.2 and 1.3");
     check(
         |common| (common.min_version, common.max_version) = ("1.3".to_owned(), "1.2".to_owned()),
         "invalid TLS configuration: min_version cannot be greater than max_version",
