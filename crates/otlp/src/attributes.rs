@@ -64,14 +64,48 @@ impl<'a> Holder<'a> {
     }
 
     /// Its attributes, each with where it stands in [`bytes`](Self::bytes), tag and length included.
+    #[must_use]
     #[inline]
-    pub fn attributes(&self) -> impl Iterator<Item = (Range<usize>, KeyValue<'a>)> + use<'a> {
-        let number = self.number;
-        let attribute = move |field: Field<'a>| match field.bytes() {
-            Some(bytes) if field.number == number => Some((field.range(), KeyValue::new(bytes))),
-            _ => None,
-        };
-        Fields::new(self.bytes).filter_map(attribute)
+    pub const fn attributes(&self) -> PlacedAttributes<'a> {
+        PlacedAttributes { rest: self.bytes, at: 0, number: self.number }
+    }
+}
+
+/// The attributes of a [`Holder`], in order, with their places.
+#[derive(Clone, Debug)]
+pub struct PlacedAttributes<'a> {
+    rest: &'a [u8],
+    at: usize,
+    number: u32,
+}
+
+impl<'a> Iterator for PlacedAttributes<'a> {
+    type Item = (Range<usize>, KeyValue<'a>);
+
+    #[inline]
+    fn next(&mut self) -> Option<Self::Item> {
+        let tag = self.number << 3 | WireType::Len as u32;
+        loop {
+            // Most fields are attributes of less than 128 bytes, whose field number fits a tag of one byte.
+            if let [found, len @ 0..0x80, rest @ ..] = self.rest
+                && u32::from(*found) == tag
+                && let Some((bytes, rest)) = rest.split_at_checked(usize::from(*len))
+            {
+                let start = self.at;
+                self.at += 2 + bytes.len();
+                self.rest = rest;
+                return Some((start..self.at, KeyValue::new(bytes)));
+            }
+            let field = Fields::new(self.rest).next()?;
+            let start = self.at;
+            self.at += field.end;
+            self.rest = self.rest.get(field.end..)?;
+            if field.number == self.number
+                && let Some(bytes) = field.bytes()
+            {
+                return Some((start..self.at, KeyValue::new(bytes)));
+            }
+        }
     }
 }
 
