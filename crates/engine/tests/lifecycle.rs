@@ -4,8 +4,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use collimator_engine::{Blueprint, Engine, Services, Threads};
 use component::{
-    BuildCx, BuildError, Capacity, Component, Ended, Environment, ExporterStage, ExporterUnit, Fatal, Kind,
-    Listeners, NodeId, Out, Outlets, Processor, Receiver, RunCx, Spec, Specs, Stage, channel,
+    BuildCx, BuildError, Capacity, Component, Ended, Environment, ExporterStage, ExporterUnit, Extension,
+    Fatal, Kind, Listeners, NodeId, Out, Outlets, Processor, Receiver, RunCx, Spec, Specs, Stage, channel,
 };
 use config::{Fields, Location, Section, load};
 use data::{Account, Batch, Budget, Part, Signal, SystemClock, Ticket, Time};
@@ -29,6 +29,7 @@ static SPECS: &[&Spec] = &[
     &Spec::new::<Source>(Kind::Receiver, "probe", "Sends one batch, and panics if told to"),
     &Spec::new::<Relay>(Kind::Processor, "probe", "Passes on"),
     &Spec::new::<Sink>(Kind::Exporter, "probe", "Takes everything"),
+    &Spec::new::<Beside>(Kind::Extension, "probe", "Watches the phases"),
 ];
 
 #[derive(Clone, Default)]
@@ -124,11 +125,34 @@ impl ExporterUnit for Sink {
     }
 }
 
+/// Stands beside the graph and tells what it sees of it.
+struct Beside(Arc<str>);
+
+impl Component for Beside {
+    type Config = Config;
+
+    fn build(_config: &Config, cx: &BuildCx) -> Result<Stage, BuildError> {
+        Ok(Stage::extension(Self(Arc::clone(&cx.id))))
+    }
+}
+
+impl Extension for Beside {
+    async fn run(self, cx: RunCx) -> Ended {
+        note(&self.0, &format!("starts while {}", cx.process.phase().0.name()));
+        assert_eq!(cx.process.graph().nodes.len(), 3, "it sees every node before any has started");
+        cx.ready();
+        cx.draining.cancelled().await;
+        note(&self.0, &format!("ends while {}", cx.process.phase().0.name()));
+        Ok(())
+    }
+}
+
 /// An engine and the graph `in -> relay -> out` of the probes of `test`.
 fn graph(test: &str, threads: &Threads, fatal: &Fatal, panics: bool) -> (Engine, Arc<Blueprint>) {
     let text = format!(
         "receivers: {{probe/{test}_in: {{panics: {panics}}}}}\nprocessors: {{probe/{test}_relay: }}\n\
-         exporters: {{probe/{test}_out: }}\nservice: {{pipelines: {{traces: {{receivers: [probe/{test}_in], \
+         exporters: {{probe/{test}_out: }}\nextensions: {{probe/{test}_beside: }}\n\
+         service: {{extensions: [probe/{test}_beside], pipelines: {{traces: {{receivers: [probe/{test}_in], \
          processors: [probe/{test}_relay], exporters: [probe/{test}_out]}}}}}}"
     );
     let tree = load(&[Location::Yaml(text)], &config::SystemEnv).expect("it is YAML");
@@ -164,8 +188,17 @@ fn starts_backwards_and_drains_forwards() {
         let report = engine.drain().await;
         assert!(report.is_clean(), "{report:?}");
     });
-    let all =
-        ["out starts", "relay starts", "in starts", "in is answered", "in ends", "relay ends", "out ends"];
+    let all = [
+        "beside starts while starting",
+        "out starts",
+        "relay starts",
+        "in starts",
+        "in is answered",
+        "in ends",
+        "relay ends",
+        "out ends",
+        "beside ends while draining",
+    ];
     assert_eq!(events("order"), all);
     assert!(engine.books().closed(), "{}", engine.books().render());
     assert_eq!(fatal.reason(), None);
@@ -183,7 +216,8 @@ fn a_panic_is_reported_and_the_others_still_drain() {
         assert_eq!(report.failed.len(), 1, "{report:?}");
     });
     assert_eq!(fatal.reason().as_deref(), Some("receiver probe/panic_in panicked: told to"));
-    assert_eq!(events("panic"), ["out starts", "relay starts", "in starts", "relay ends", "out ends"]);
+    let of_graph = events("panic").into_iter().filter(|event| !event.starts_with("beside"));
+    assert!(of_graph.eq(["out starts", "relay starts", "in starts", "relay ends", "out ends"]));
     let books = engine.books().render();
     assert!(books.contains("exporter probe/panic_out (traces), spans: entered 3 = left 3\n"), "{books}");
 }

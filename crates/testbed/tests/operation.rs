@@ -156,6 +156,9 @@ async fn pages_say_where_data_is_stuck_and_why() {
     assert!(service["build"].as_str().unwrap().starts_with("Collimator/"), "{service}");
     assert!(service["settings"].to_string().contains("[REDACTED]"), "{service}");
     upstream.reply(Reply::Ok);
+    collector.signal(Signal::SIGHUP);
+    collector.wait_for("Config updated");
+    assert_eq!(collector.extension("zpages"), zpages, "a reload keeps the socket");
     eventually("all is well", || {
         (until(zpages, "/debug/servicez?format=json", 200)["findings"] == json!([])).then_some(())
     });
