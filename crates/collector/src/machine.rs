@@ -13,6 +13,15 @@ pub(crate) fn machine() -> Machine {
     Machine { memory: memory(), resident }
 }
 
+/// Takes memory in pages of 4 KiB, whatever the allocator asks for.
+///
+/// It asks for pages of 2 MiB, of which each thread and each size class then holds one or more: 24 MiB resident when
+/// idle instead of 13, 56 under full load instead of 35, for no less CPU time per span.
+pub(crate) fn use_small_pages() {
+    // A kernel without them has small pages only.
+    nix::sys::prctl::set_thp_disable(true).ok();
+}
+
 /// Bytes that the process holds resident.
 fn resident() -> Option<u64> {
     let status = fs::read_to_string("/proc/self/status").ok()?;

@@ -25,6 +25,7 @@ use crate::cli::Cli;
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 fn main() -> ExitCode {
+    machine::use_small_pages();
     let cli = Cli::parse();
     let result = match cli.command {
         Some(command) => commands::execute(command, &cli.sources),
