@@ -50,7 +50,8 @@ pub struct RunCx {
 }
 
 impl RunCx {
-    /// Joins the parts; the engine and test harnesses make these. `ready` is told once.
+    /// Joins the parts; the engine and test harnesses make these. `ready` is told once. It is alone in a process of its
+    /// own, until [`within`](Self::within) says otherwise.
     #[must_use]
     #[allow(
         clippy::too_many_arguments,
@@ -65,11 +66,10 @@ impl RunCx {
         meters: Arc<telemetry::metrics::Scope>,
         draining: CancellationToken,
         stopping: CancellationToken,
-        notes: Arc<Notes>,
-        process: Process,
         ready: oneshot::Sender<()>,
     ) -> Self {
         let name = node.to_string().into();
+        let (notes, process) = (Arc::default(), Process::new(clock.now()));
         let ready = Arc::new(Mutex::new(Some(ready)));
         Self {
             node,
@@ -85,6 +85,12 @@ impl RunCx {
             process,
             ready,
         }
+    }
+
+    /// The same inside `process`, with a place for notes that others read.
+    #[must_use]
+    pub fn within(self, process: Process, notes: Arc<Notes>) -> Self {
+        Self { process, notes, ..self }
     }
 
     /// Says that the stage can do its work: sockets are bound, files open.

@@ -352,11 +352,9 @@ impl Engine {
             Arc::new(services.registry.scope()),
             draining,
             self.stopping.clone(),
-            notes,
-            self.process.clone(),
             ready,
         );
-        (cx, is_ready)
+        (cx.within(self.process.clone(), notes), is_ready)
     }
 
     /// Takes down a graph that could not be started as a whole; gives back the exporters that ran before it.

@@ -4,8 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use component::{
-    ExporterStage, ExporterUnit, Fatal, Inlet, Kind, Listeners, NodeId, Out, Process, Processor, RunCx,
-    Workers,
+    ExporterStage, ExporterUnit, Fatal, Inlet, Kind, Listeners, NodeId, Out, Processor, RunCx, Workers,
 };
 use data::{Account, Batch, Budget, Clock as _, ManualClock, Pending, Signal, Statement, Ticket, Time};
 use telemetry::metrics::{Options, Registry};
@@ -194,8 +193,6 @@ fn run_cx_in(registry: &Registry, node: NodeId) -> (RunCx, oneshot::Receiver<()>
         Arc::new(registry.scope()),
         CancellationToken::new(),
         CancellationToken::new(),
-        Arc::default(),
-        Process::new(data::SystemClock::new().now()),
         ready,
     );
     (cx, is_ready)

@@ -2,7 +2,7 @@
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use component::{Capacity, Edge, Fatal, Inlet, Kind, Listeners, NodeId, Process, Workers, channel};
+use component::{Capacity, Edge, Fatal, Inlet, Kind, Listeners, NodeId, Workers, channel};
 use data::{Account, Batch, Budget, Part, Signal, SystemClock, Ticket, Verdict};
 use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
@@ -30,8 +30,6 @@ fn bed(stage: impl Processor) -> Bed {
         Arc::new(registry.scope()),
         CancellationToken::new(),
         CancellationToken::new(),
-        Arc::default(),
-        Process::new(Time::default()),
         ready,
     );
     let account = Arc::<Account>::default();

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use collimator_exporter_file::{Compression, Config, FileExporter, Format};
-use component::{Exporter as _, Fatal, Listeners, NodeId, Process, RunCx, Workers};
+use component::{Exporter as _, Fatal, Listeners, NodeId, RunCx, Workers};
 use data::{Batch, Budget, Part, Signal, SystemClock, Time};
 use prost::Message as _;
 use testkit::generate::{attribute, traces};
@@ -101,8 +101,6 @@ fn run_cx() -> RunCx {
         Arc::new(registry.scope()),
         CancellationToken::new(),
         CancellationToken::new(),
-        Arc::default(),
-        Process::new(Time::default()),
         oneshot::channel().0,
     )
 }
