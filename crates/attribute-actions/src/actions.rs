@@ -92,8 +92,11 @@ impl Actions {
                     slots.came_named(number, came(at, attribute), bits);
                 }
                 None if by_pattern => {
-                    let bits = matches.of(program, key);
-                    slots.came_other(came(at, attribute), None, bits);
+                    // What no pattern matches stays where it is: a sender may have millions of them.
+                    match matches.of(program, key) {
+                        0 => slots.passed(at.end),
+                        bits => slots.came_other(came(at, attribute), None, bits),
+                    }
                 }
                 None => slots.passed(at.end),
             }

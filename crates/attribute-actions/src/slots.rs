@@ -40,6 +40,9 @@ struct Other {
     matches: u64,
 }
 
+/// How many attributes beside the named ones are kept room for.
+const USUAL: usize = 256;
+
 /// All of them.
 #[derive(Debug, Default)]
 pub(crate) struct Slots {
@@ -65,6 +68,8 @@ impl Slots {
         self.named.clear();
         self.named.resize_with(keys, Slot::default);
         self.others.clear();
+        // One strange holder must not be paid for ever after.
+        self.others.shrink_to(USUAL);
         self.added.clear();
         self.end = end;
     }

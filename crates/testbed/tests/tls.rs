@@ -163,7 +163,7 @@ async fn settings_are_refused_with_all_that_is_wrong() {
     let ended = Collector::start_unready(&config).ended();
     assert_eq!(ended.code, Some(1));
     for problem in [
-        "invalid TLS min_version: TLS 1.1 is not available",
+        "TLS 1.1 is not available: 1.2 is the lowest version here",
         "invalid TLS max_version: unsupported TLS version: \"1.9\"",
         "invalid TLS cipher suite: \"TLS_ONE\" is not available",
         "invalid TLS cipher suite: \"TLS_TWO\" is not available",

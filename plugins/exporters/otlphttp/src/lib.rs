@@ -178,7 +178,7 @@ impl Exporter for OtlpHttp {
             Err(error @ SendError::Timeout) => {
                 Err(Refused { code: Code::DeadlineExceeded, ..Refused::retry(error.to_string()) })
             }
-            Err(error) => Err(Refused::retry(format!("request to {url}: {error}"))),
+            Err(error) => Err(Refused::retry(format!("request to {}: {error}", shown(url)))),
         }
     }
 }
@@ -251,13 +251,21 @@ fn urls(config: &Config) -> Result<[Option<Uri>; Signal::ALL.len()], BuildError>
     Ok(urls)
 }
 
+/// A URL for people to read: without user, password and query, which may be secrets.
+fn shown(url: &Uri) -> String {
+    let scheme = url.scheme_str().unwrap_or("http");
+    let authority = url.authority().map_or("", |authority| authority.as_str());
+    let host = authority.rsplit('@').next().unwrap_or_default();
+    format!("{scheme}://{host}{}", url.path())
+}
+
 /// What an answer other than success means for the batch.
 fn refused(url: &Uri, response: &Response, wall: u64) -> Refused {
     let status = response.status.as_u16();
     let details = decode_rpc_status(&response.body).map(|status| status.message().to_owned());
     let details = details.filter(|message| !message.is_empty());
     let mut message =
-        format!("error exporting items, request to {url} responded with HTTP Status Code {status}");
+        format!("error exporting items, request to {} responded with HTTP Status Code {status}", shown(url));
     if let Some(details) = &details {
         message.push_str(", Message=");
         message.push_str(details);

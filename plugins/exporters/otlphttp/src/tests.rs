@@ -197,3 +197,9 @@ async fn a_batch_arrives_as_the_bytes_that_it_is() {
     let calls = server.calls.lock().unwrap();
     assert_eq!(calls.iter().map(|(_, _, body)| body.to_vec()).collect::<Vec<_>>(), [bytes]);
 }
+
+#[test]
+fn urls_are_shown_without_what_may_be_secret() {
+    let url = "https://user:word@host.example:4318/v1/traces?api_key=k".parse().unwrap();
+    assert_eq!(shown(&url), "https://host.example:4318/v1/traces");
+}

@@ -43,10 +43,11 @@ pub struct CheckCollectorPipeline {
 impl Default for Config {
     fn default() -> Self {
         let mut server = net::http::server::Config {
-            // The Collector has no limits here; slow heads have one of ours.
+            // The Collector has no limits here; heads and idle connections have ours.
             read_header_timeout: Duration::ZERO,
             write_timeout: Duration::ZERO,
-            idle_timeout: Duration::ZERO,
+            // Probes come anew each time; HTTP/2 would keep its connections.
+            idle_timeout: Duration::from_secs(10),
             keep_alives_enabled: false,
             handshake_timeout: Duration::from_secs(10),
             ..net::http::server::Config::default()
