@@ -15,8 +15,8 @@ pub(crate) fn machine() -> Machine {
 
 /// Takes memory in pages of 4 KiB, whatever the allocator asks for.
 ///
-/// It asks for pages of 2 MiB, of which each thread and each size class then holds one or more: 24 MiB resident when
-/// idle instead of 13, 56 under full load instead of 35, for no less CPU time per span.
+/// It asks for pages of 2 MiB, of which each thread then holds one or more: 24 MiB resident when idle instead of 16, for
+/// no less CPU time per span.
 pub(crate) fn use_small_pages() {
     // A kernel without them has small pages only.
     nix::sys::prctl::set_thp_disable(true).ok();
