@@ -1,7 +1,7 @@
 //! `memory_limiter`: refuses data while too much of it is held.
 //!
 //! What counts is the telemetry that the graph holds, which is known exactly at every moment; the resident memory of
-//! the process, looked at now and then, is the backstop. It is a [`Gate`]: first in a pipeline it makes receivers
+//! the process, looked at now and then, is the backstop. It is a [`Gate`](component::Gate): first in a pipeline it makes receivers
 //! refuse requests before they read them.
 
 mod config;
