@@ -20,9 +20,9 @@ use clap::Parser as _;
 use crate::cli::Cli;
 
 // Measured against the system's allocator: half the time for the many short-lived buffers of a gateway, and
-// memory that goes back to the system after a burst.
+// memory that goes back to the system after a burst. Samples are taken only if the pprof extension asks for them.
 #[global_allocator]
-static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+static ALLOCATOR: heap::Sampling<mimalloc::MiMalloc> = heap::Sampling::new(mimalloc::MiMalloc);
 
 fn main() -> ExitCode {
     machine::use_small_pages();

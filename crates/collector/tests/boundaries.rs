@@ -13,6 +13,7 @@ mod components;
 /// The crates below `crates/`, and what of ours each may use.
 const ARROWS: &[(&str, &[&str])] = &[
     ("data", &[]),
+    ("heap", &[]),
     ("config", &["data"]),
     ("telemetry", &["data"]),
     ("otlp", &["data"]),
@@ -35,6 +36,7 @@ const PLUGIN: &[&str] = &[
     "config",
     "data",
     "delivery",
+    "heap",
     "matching",
     "net",
     "otlp",
@@ -43,7 +45,7 @@ const PLUGIN: &[&str] = &[
 ];
 
 /// What the binary may use beside its components.
-const BINARY: &[&str] = &["component", "config", "data", "engine", "net", "telemetry"];
+const BINARY: &[&str] = &["component", "config", "data", "engine", "heap", "net", "telemetry"];
 
 /// Tools stand outside: they see the wire, and the collector only as a child process.
 const TOOL: &[&str] = &["attribute-actions", "otlp", "otlp-json"];
@@ -69,6 +71,7 @@ const CONFINED: &[(&str, &[&str])] = &[
     ("clap", &["collimator"]),
     ("clap_complete", &["collimator"]),
     ("pprof", &["extension-pprof"]),
+    ("backtrace", &["extension-pprof", "heap"]),
 ];
 
 /// Crates that compute and nothing else: no runtime, no network.

@@ -13,6 +13,8 @@ pub struct Config {
     pub server: net::http::server::Config,
     /// Where a CPU profile of the whole run is saved at the end; empty for none.
     pub save_to_file: String,
+    /// KiB between two samples of the heap, on average; 0 for none.
+    pub heap_sample_interval_kib: u32,
     block_profile_fraction: i64,
     mutex_profile_fraction: i64,
     dialer: Dialer,
@@ -32,6 +34,7 @@ impl Default for Config {
         Self {
             server,
             save_to_file: String::new(),
+            heap_sample_interval_kib: 512,
             block_profile_fraction: 0,
             mutex_profile_fraction: 0,
             dialer: Dialer::default(),
@@ -44,6 +47,8 @@ impl Section for Config {
         fields.flatten(|c| &mut c.server);
         let doc = "A file for a CPU profile of the whole run, written at the end; none if it is empty.";
         fields.field("save_to_file", doc, |c| &mut c.save_to_file);
+        let doc = "KiB of allocations between two samples of the heap, on average; 0 takes none. Ours.";
+        fields.field("heap_sample_interval_kib", doc, |c| &mut c.heap_sample_interval_kib);
         fields
             .field("block_profile_fraction", "Share of blocking events to record.", |c| {
                 &mut c.block_profile_fraction

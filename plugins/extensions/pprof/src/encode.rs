@@ -1,46 +1,64 @@
 //! The profile as pprof's protobuf message.
 //!
-//! Source: `profile.proto` of <https://github.com/google/pprof>. Written by hand: six small messages, once.
+//! Source: `profile.proto` of <https://github.com/google/pprof>. Written by hand: six small messages.
 
 use std::collections::BTreeMap;
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
-use crate::profile::{FREQUENCY, Function, Profile};
+use crate::profile::Function;
 
-/// Nanoseconds of CPU time that a sample stands for.
-const PERIOD: u64 = 1_000_000_000 / FREQUENCY as u64;
+/// A kind of value, with its unit.
+pub(crate) type ValueType = (&'static str, &'static str);
 
-impl Profile {
-    /// The message, not compressed.
-    pub(crate) fn encoded(&self) -> Vec<u8> {
+/// A profile of any kind. Its samples come one by one, so that they need not all be named at once.
+pub(crate) struct Encoder {
+    tables: Tables,
+    message: Message,
+}
+
+impl Encoder {
+    /// A profile whose samples have values of these types.
+    pub(crate) fn new(types: &[ValueType]) -> Self {
         let mut tables = Tables::default();
         // The string table begins with the empty one.
         tables.text("");
-        let types = [("samples", "count"), ("cpu", "nanoseconds")];
-        let types = types.map(|(kind, unit)| [tables.text(kind), tables.text(unit)]);
         let mut message = Message::default();
-        for [kind, unit] in types {
-            message.message(1, Message::default().number(1, kind).number(2, unit));
+        for (kind, unit) in types {
+            message.message(1, Message::default().number(1, tables.text(kind)).number(2, tables.text(unit)));
         }
-        let thread_key = tables.text("thread");
-        for (stack, count) in &self.stacks {
-            let ids: Vec<u64> = stack.frames.iter().map(|inlined| tables.location(inlined)).collect();
-            let thread = tables.text(&stack.thread);
-            let mut sample = Message::default();
-            sample.packed(1, &ids).packed(2, &[*count, count.saturating_mul(PERIOD)]);
-            sample.message(3, Message::default().number(1, thread_key).number(2, thread));
-            message.message(2, &sample);
+        Self { tables, message }
+    }
+
+    /// Adds a stack, the innermost frame first, with a value of each type; `thread` may be unknown.
+    pub(crate) fn sample(&mut self, frames: &[Vec<Function>], values: &[u64], thread: Option<&str>) {
+        let ids: Vec<u64> = frames.iter().map(|inlined| self.tables.location(inlined)).collect();
+        let mut sample = Message::default();
+        sample.packed(1, &ids).packed(2, values);
+        if let Some(thread) = thread {
+            let (key, thread) = (self.tables.text("thread"), self.tables.text(thread));
+            sample.message(3, Message::default().number(1, key).number(2, thread));
         }
-        message.0.extend_from_slice(&tables.messages.0);
-        for text in &tables.texts {
+        self.message.message(2, &sample);
+    }
+
+    /// The message, not compressed: one sample stands for `period` of `of`, and readers show values of type `shown` first.
+    pub(crate) fn finish(
+        mut self,
+        taken: (Option<SystemTime>, Duration),
+        (of, period): (ValueType, u64),
+        shown: &str,
+    ) -> Vec<u8> {
+        let (kind, unit, shown) = (self.tables.text(of.0), self.tables.text(of.1), self.tables.text(shown));
+        let mut message = self.message;
+        message.0.extend_from_slice(&self.tables.messages.0);
+        for text in &self.tables.texts {
             message.bytes(6, text.as_bytes());
         }
-        let began = self.began.and_then(|began| began.duration_since(SystemTime::UNIX_EPOCH).ok());
-        let nanos = |duration: std::time::Duration| u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX);
-        message.number(9, began.map_or(0, nanos)).number(10, nanos(self.lasted));
-        let [_, [cpu, nanoseconds]] = types;
-        message.message(11, Message::default().number(1, cpu).number(2, nanoseconds));
-        message.number(12, PERIOD);
+        let began = taken.0.and_then(|began| began.duration_since(SystemTime::UNIX_EPOCH).ok());
+        let nanos = |duration: Duration| u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX);
+        message.number(9, began.map_or(0, nanos)).number(10, nanos(taken.1));
+        message.message(11, Message::default().number(1, kind).number(2, unit));
+        message.number(12, period).number(14, shown);
         message.0
     }
 }

@@ -11,10 +11,14 @@ use std::time::{Duration, Instant, SystemTime};
 use nix::sys::signal::{Signal, raise};
 use pprof::{ProfilerGuard, ProfilerGuardBuilder, Symbol};
 
+use crate::encode::Encoder;
+
 /// Samples in a second of CPU time; Go's default.
-pub(crate) const FREQUENCY: i32 = 100;
+const FREQUENCY: i32 = 100;
 /// Of the recording that only loads tables: its timer does not fire before it ends.
 const NEVER: i32 = 1;
+/// Nanoseconds of CPU time that a sample stands for.
+const PERIOD: u64 = 1_000_000_000 / FREQUENCY as u64;
 
 /// Why there is no profile.
 #[derive(Debug, thiserror::Error)]
@@ -116,6 +120,16 @@ fn function(symbol: &Symbol) -> Function {
 }
 
 impl Profile {
+    /// pprof's message.
+    pub(crate) fn encoded(&self) -> Vec<u8> {
+        let cpu = ("cpu", "nanoseconds");
+        let mut encoder = Encoder::new(&[("samples", "count"), cpu]);
+        for (stack, count) in &self.stacks {
+            encoder.sample(&stack.frames, &[*count, count.saturating_mul(PERIOD)], Some(&stack.thread));
+        }
+        encoder.finish((self.began, self.lasted), (cpu, PERIOD), cpu.0)
+    }
+
     /// Lines of `thread;outermost;…;innermost count`, as flame graph tools read them.
     pub(crate) fn collapsed(&self) -> String {
         let mut text = String::new();

@@ -8,9 +8,10 @@ use prost::Message as _;
 use testkit::contract;
 
 use super::*;
+use crate::held::Shown;
 use crate::profile::{Function, Profile, Stack};
 
-/// One recording at a time in a process, so one test at a time.
+/// One recording and one interval of samples in a process, so one test at a time.
 static TURN: tokio::sync::Mutex<()> = tokio::sync::Mutex::const_new(());
 
 #[derive(Clone, PartialEq, prost::Message)]
@@ -29,6 +30,8 @@ struct Decoded {
     duration_nanos: i64,
     #[prost(int64, tag = "12")]
     period: i64,
+    #[prost(int64, tag = "14")]
+    default_sample_type: i64,
 }
 
 #[derive(Clone, PartialEq, prost::Message)]
@@ -92,11 +95,62 @@ fn config(text: &str) -> Config {
 
 async fn ask(path: &str) -> Response {
     let head = http::Request::get(path).body(()).unwrap().into_parts().0;
-    admin::Site::answer(&Profiles, &head).await
+    admin::Site::answer(&Profiles { heap_interval: INTERVAL as u64 }, &head).await
+}
+
+/// Bytes between samples of the heap.
+const INTERVAL: usize = 8192;
+
+#[global_allocator]
+static ALLOCATOR: heap::Sampling<std::alloc::System> = heap::Sampling::new(std::alloc::System);
+
+#[inline(never)]
+fn hold_a_megabyte() -> Vec<Vec<u8>> {
+    (0..1000).map(|_| std::hint::black_box(vec![7; 1000])).collect()
+}
+
+#[tokio::test]
+async fn what_is_held_is_in_the_heap_profile() {
+    let _turn = TURN.lock().await;
+    heap::start(INTERVAL);
+    let held = hold_a_megabyte();
+    let response = ask("/debug/pprof/heap").await;
+    assert_eq!(response.status(), StatusCode::OK);
+    let decoded = Decoded::decode(&**response.body()).unwrap();
+    let text = |id: i64| &*decoded.string_table[usize::try_from(id).unwrap()];
+    let types: Vec<_> = decoded.sample_type.iter().map(|it| (text(it.kind), text(it.unit))).collect();
+    let expected = [
+        ("alloc_objects", "count"),
+        ("alloc_space", "bytes"),
+        ("inuse_objects", "count"),
+        ("inuse_space", "bytes"),
+    ];
+    assert_eq!(types, expected);
+    assert_eq!((text(decoded.default_sample_type), decoded.period), ("inuse_space", INTERVAL as i64));
+    let holds = |sample: &&Sample| decoded.names(sample).iter().any(|name| name.contains("hold_a_megabyte"));
+    let bytes: i64 = decoded.sample.iter().filter(holds).map(|sample| sample.value[3]).sum();
+    // About 120 samples: three deviations are 27 %.
+    assert!((700_000..1_350_000).contains(&bytes), "{bytes}");
+    let innermost = |sample: &Sample| decoded.names(sample).last().map(|name| (*name).to_owned());
+    assert!(
+        decoded.sample.iter().filter_map(innermost).all(|name| !name.contains("collimator_heap")),
+        "the recording itself is not shown"
+    );
+    let text = String::from_utf8(ask("/debug/pprof/heap?format=collapsed").await.body().to_vec()).unwrap();
+    assert!(text.lines().any(|line| line.contains("hold_a_megabyte")), "{text}");
+    drop(held);
+    let text = held::collapsed(&heap::snapshot(), Shown::Held);
+    let left: f64 = text
+        .lines()
+        .filter(|line| line.contains("hold_a_megabyte"))
+        .filter_map(|line| line.rsplit(' ').next()?.parse::<f64>().ok())
+        .sum();
+    assert!(left < 1000.0, "{left} held after everything was freed");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn keeps_the_contract() {
+    let _turn = TURN.lock().await;
     contract::spec(&SPEC, true);
     let build = |text: &str| Pprof::build(&config(text), &testkit::build_cx()).unwrap();
     contract::extension(|endpoint| build(&format!("endpoint: \"{endpoint}\"")), "/debug/pprof/").await;
@@ -162,7 +216,6 @@ async fn what_burns_time_is_in_the_profile() {
 #[tokio::test]
 async fn what_is_not_there_says_why() {
     for (path, status) in [
-        ("/debug/pprof/heap", StatusCode::NOT_IMPLEMENTED),
         ("/debug/pprof/goroutine?debug=1", StatusCode::NOT_IMPLEMENTED),
         ("/debug/pprof/cmdline", StatusCode::NOT_IMPLEMENTED),
         ("/debug/pprof/nothing", StatusCode::NOT_FOUND),
@@ -174,6 +227,9 @@ async fn what_is_not_there_says_why() {
         assert_eq!(response.status(), status, "{path}");
         assert!(!response.body().is_empty());
     }
+    let head = http::Request::get("/debug/pprof/heap").body(()).unwrap().into_parts().0;
+    let response = admin::Site::answer(&Profiles { heap_interval: 0 }, &head).await;
+    assert_eq!(response.status(), StatusCode::NOT_IMPLEMENTED, "no samples, no profile");
     assert_eq!(ask("/debug/pprof").await.headers()["location"], "/debug/pprof/");
 }
 
