@@ -21,6 +21,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("matching", &["config", "otlp", "otlp-json"]),
     ("attribute-actions", &["config", "data", "matching", "otlp", "otlp-json"]),
     ("net", &["config"]),
+    ("xray", &["otlp", "otlp-json"]),
     ("component", &["config", "data", "telemetry"]),
     ("delivery", &["component", "config", "data", "otlp", "telemetry"]),
     ("admin", &["component", "data", "net"]),
@@ -42,13 +43,15 @@ const PLUGIN: &[&str] = &[
     "otlp",
     "otlp-json",
     "telemetry",
+    "xray",
 ];
 
 /// What the binary may use beside its components.
-const BINARY: &[&str] = &["component", "config", "data", "engine", "heap", "net", "telemetry"];
+const BINARY: &[&str] =
+    &["component", "config", "data", "engine", "heap", "net", "otlp", "otlp-json", "telemetry", "xray"];
 
 /// Tools stand outside: they see the wire, and the collector only as a child process.
-const TOOL: &[&str] = &["attribute-actions", "otlp", "otlp-json"];
+const TOOL: &[&str] = &["attribute-actions", "otlp", "otlp-json", "xray"];
 
 /// Crates that never get into the binary.
 const NOT_SHIPPED: &[&str] = &["benches", "testbed", "testkit"];
@@ -75,7 +78,7 @@ const CONFINED: &[(&str, &[&str])] = &[
 ];
 
 /// Crates that compute and nothing else: no runtime, no network.
-const PURE: &[&str] = &["data", "config", "otlp", "otlp-json", "matching", "attribute-actions"];
+const PURE: &[&str] = &["data", "config", "otlp", "otlp-json", "matching", "attribute-actions", "xray"];
 
 struct Package {
     /// Without the prefix: `data`, `processor-batch`.

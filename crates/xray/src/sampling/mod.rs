@@ -1,0 +1,1 @@
+//! The rules by which X-Ray's SDKs sample.
