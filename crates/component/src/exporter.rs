@@ -17,10 +17,73 @@ pub struct Accepted {
     pub rejected: Option<(u64, String)>,
 }
 
+/// What has become of one batch, kept over all attempts to deliver it, however each of them ends.
+#[derive(Debug, Default)]
+pub struct Progress<M> {
+    /// What the exporter remembers: which requests it has made of the batch, which of them are done.
+    pub memory: M,
+    /// The items whose fate is known.
+    pub settled: Settled,
+}
+
+/// The items of a batch that need no further attempt.
+#[derive(Debug, Default)]
+pub struct Settled {
+    delivered: usize,
+    rejected: Vec<Rejected>,
+}
+
+/// Items that the destination refused for good, for one reason.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Rejected {
+    /// As it stands in the books: one of a closed set.
+    pub reason: &'static str,
+    /// How many.
+    pub items: usize,
+    /// What the destination said of the first of them.
+    pub message: Arc<str>,
+}
+
+impl Settled {
+    /// The destination has these items.
+    pub const fn deliver(&mut self, items: usize) {
+        self.delivered = self.delivered.saturating_add(items);
+    }
+
+    /// The destination refused these items for good.
+    pub fn reject(&mut self, reason: &'static str, items: usize, message: impl Into<Arc<str>>) {
+        match self.rejected.iter_mut().find(|rejected| rejected.reason == reason) {
+            Some(rejected) => rejected.items = rejected.items.saturating_add(items),
+            None => self.rejected.push(Rejected { reason, items, message: message.into() }),
+        }
+    }
+
+    /// Items that arrived.
+    #[must_use]
+    pub const fn delivered(&self) -> usize {
+        self.delivered
+    }
+
+    /// Items that were refused for good, by reason.
+    #[must_use]
+    pub fn rejected(&self) -> &[Rejected] {
+        &self.rejected
+    }
+
+    /// Whether nothing is known of any item yet.
+    #[must_use]
+    pub const fn is_empty(&self) -> bool {
+        self.delivered == 0 && self.rejected.is_empty()
+    }
+}
+
 /// Delivers one batch at a time; several calls may run at once.
 ///
 /// Queue, retry, timeout, concurrency and books wrap this from outside (`delivery`).
 pub trait Exporter: Send + Sync + 'static {
+    /// What it remembers of a batch from one attempt to the next; `()` where each begins anew.
+    type Memory: Default + Send;
+
     /// Opens files and connections. An error ends the start of the process.
     fn start(&self, cx: &RunCx) -> impl Future<Output = Result<(), BoxError>> + Send {
         let _ = cx;
@@ -33,11 +96,19 @@ pub trait Exporter: Send + Sync + 'static {
         Vec::new()
     }
 
-    /// Delivers the batch.
+    /// Delivers the batch, or what of it is not settled in `progress`, which is the same one in every attempt for this
+    /// batch. On success what was not rejected counts as delivered.
+    ///
+    /// The future may be dropped at any await, when time is up: what is to be remembered is written before.
     ///
     /// # Errors
-    /// [`Refused`] says whether the same batch may be sent again, in which size, and when.
-    fn export(&self, batch: &Batch) -> impl Future<Output = Result<Accepted, Refused>> + Send;
+    /// [`Refused`] says whether what is left may be sent again, in which size, and when. An exporter that settles items
+    /// cuts requests itself: for what is left of a batch, too large is final.
+    fn export(
+        &self,
+        batch: &Batch,
+        progress: &mut Progress<Self::Memory>,
+    ) -> impl Future<Output = Result<Accepted, Refused>> + Send;
 
     /// Nothing more will come: flush and let go.
     fn close(&self) -> impl Future<Output = Result<(), BoxError>> + Send {

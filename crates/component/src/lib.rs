@@ -21,7 +21,9 @@ mod workers;
 
 pub use build::{BuildCx, BuildError, Environment, Feature, Machine};
 pub use channel::{Capacity, Closed, Entry, Inbox, Inlet, Level, Overflow, SHUTDOWN, Sizer, channel};
-pub use exporter::{Accepted, ExportFuture, Exporter, ExporterStage, ExporterUnit};
+pub use exporter::{
+    Accepted, ExportFuture, Exporter, ExporterStage, ExporterUnit, Progress, Rejected, Settled,
+};
 pub use gate::{Gate, Guard, Way};
 pub use listeners::Listeners;
 pub use node::{Kind, NodeId};

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use component::{Accepted, Exporter, RunCx, SHUTDOWN};
+use component::{Accepted, Exporter, Progress, Rejected, RunCx, SHUTDOWN, Settled};
 use data::{Account, Batch, Code, Refusal, Refused};
 use otlp::batch::{PieceSize, chunk};
 use tokio::time::Instant;
@@ -21,6 +21,9 @@ pub(crate) struct Delivery<E> {
     pub(crate) metrics: Metrics,
 }
 
+/// The reason for what no piece of is small enough.
+const TOO_LARGE: &str = "too large";
+
 /// How the attempts for a batch ended without delivering it.
 enum Failure {
     /// It can be tried in smaller pieces.
@@ -34,28 +37,33 @@ impl<E: Exporter> Delivery<E> {
     pub(crate) async fn deliver(&self, batch: Batch) {
         let mut pieces = vec![batch];
         while let Some(piece) = pieces.pop() {
-            match self.attempts(&piece).await {
-                Ok(accepted) => self.accepted(piece, accepted),
-                Err(Failure::TooLarge(refused)) => {
+            let mut progress = Progress::default();
+            let ended = self.attempts(&piece, &mut progress).await;
+            let settled = progress.settled;
+            match ended {
+                Ok(accepted) => self.accepted(piece, settled, accepted),
+                Err(Failure::TooLarge(refused)) if settled.is_empty() => {
                     let half = PieceSize::Items(piece.items().div_ceil(2));
                     match <[Batch; 1]>::try_from(chunk(piece, half, &self.cx.budget)) {
                         // A single item, or a signal that is not cut.
-                        Ok([whole]) => self.refused("too large", whole, &refused),
+                        Ok([whole]) => self.refused(TOO_LARGE, whole, &settled, &refused),
                         // Taken from the end, so turned round to keep the order.
                         Err(halves) => pieces.extend(halves.into_iter().rev()),
                     }
                 }
-                Err(Failure::Final(reason, refused)) => self.refused(reason, piece, &refused),
+                // Which items are left, only the exporter knows.
+                Err(Failure::TooLarge(refused)) => self.refused(TOO_LARGE, piece, &settled, &refused),
+                Err(Failure::Final(reason, refused)) => self.refused(reason, piece, &settled, &refused),
             }
         }
     }
 
-    async fn attempts(&self, batch: &Batch) -> Result<Accepted, Failure> {
+    async fn attempts(&self, batch: &Batch, progress: &mut Progress<E::Memory>) -> Result<Accepted, Failure> {
         let retry = &self.settings.holding.retry_on_failure;
         let started = Instant::now();
         let mut backoff = Backoff::new(retry, self.cx.clock.now().mono);
         loop {
-            let refused = match self.attempt(batch).await? {
+            let refused = match self.attempt(batch, progress).await? {
                 Ok(accepted) => return Ok(accepted),
                 Err(refused) => refused,
             };
@@ -79,8 +87,12 @@ impl<E: Exporter> Delivery<E> {
     }
 
     /// One attempt within the timeout; the outer error ends everything because time is up.
-    async fn attempt(&self, batch: &Batch) -> Result<Result<Accepted, Refused>, Failure> {
-        let export = self.exporter.export(batch);
+    async fn attempt(
+        &self,
+        batch: &Batch,
+        progress: &mut Progress<E::Memory>,
+    ) -> Result<Result<Accepted, Refused>, Failure> {
+        let export = self.exporter.export(batch, progress);
         let limited = async {
             if self.settings.timeout.is_zero() {
                 return export.await;
@@ -119,33 +131,26 @@ impl<E: Exporter> Delivery<E> {
         }
     }
 
-    fn accepted(&self, batch: Batch, accepted: Accepted) {
-        let Some((rejected, message)) = accepted.rejected else {
-            self.account.leave(batch.items());
-            self.metrics.sent(batch.items());
-            return batch.delivered();
-        };
-        // The peer's count is not to be trusted further than what it was sent.
-        let count = usize::try_from(rejected).unwrap_or(usize::MAX).min(batch.items());
-        tracing::warn!(
-            otelcol.component.id = %self.cx.node.id,
-            otelcol.component.kind = "exporter",
-            rejected = count,
-            message,
-            "Partial success response"
-        );
-        self.account.leave(batch.items() - count);
-        self.metrics.sent(batch.items() - count);
-        let why = Refused::permanent(Code::InvalidArgument, message);
-        if count > 0 {
-            let reason = "refused in part by the peer";
-            self.account.refuse(reason, count);
-            self.metrics.failed(count, reason, &why);
+    fn accepted(&self, batch: Batch, mut settled: Settled, accepted: Accepted) {
+        if let Some((rejected, message)) = accepted.rejected {
+            settled.reject(
+                "refused in part by the peer",
+                usize::try_from(rejected).unwrap_or(usize::MAX),
+                message,
+            );
         }
-        batch.ticket.partly(count as u64, &why);
+        let (rejected, why) = self.rejected(&settled, batch.items());
+        self.arrived(batch.items() - rejected);
+        match why {
+            None => batch.delivered(),
+            Some(why) => batch.ticket.partly(rejected as u64, &why),
+        }
     }
 
-    fn refused(&self, reason: &'static str, batch: Batch, refused: &Refused) {
+    fn refused(&self, reason: &'static str, batch: Batch, settled: &Settled, refused: &Refused) {
+        let (rejected, _) = self.rejected(settled, batch.items());
+        let delivered = settled.delivered().min(batch.items() - rejected);
+        let left = batch.items() - rejected - delivered;
         let (what, lost) = if batch.ticket.is_awaited() {
             ("Exporting failed. Rejecting data.", "rejected_items")
         } else {
@@ -157,13 +162,50 @@ impl<E: Exporter> Delivery<E> {
             error = %refused,
             reason,
             counted_as = lost,
-            items = batch.items(),
+            items = left,
             "{what}"
         );
         self.cx.notes.add(self.cx.clock.now(), refused);
-        self.account.refuse(reason, batch.items());
-        self.metrics.failed(batch.items(), reason, refused);
-        batch.refused(refused);
+        self.arrived(delivered);
+        self.account.refuse(reason, left);
+        self.metrics.failed(left, reason, refused);
+        if refused.is_retryable() || settled.is_empty() {
+            // Whoever waits can only send all of it again.
+            batch.refused(refused);
+        } else {
+            batch.ticket.partly((rejected + left) as u64, refused);
+        }
+    }
+
+    fn arrived(&self, items: usize) {
+        self.account.leave(items);
+        self.metrics.sent(items);
+    }
+
+    /// Puts what the destination refused for good into the books: how many items of the batch's `items`, and its words.
+    fn rejected(&self, settled: &Settled, items: usize) -> (usize, Option<Refused>) {
+        let mut in_all = 0;
+        let mut first = None;
+        for Rejected { reason, items: claimed, message } in settled.rejected() {
+            // The peer's count is not to be trusted further than what it was sent.
+            let count = (*claimed).min(items - in_all);
+            in_all += count;
+            tracing::warn!(
+                otelcol.component.id = %self.cx.node.id,
+                otelcol.component.kind = "exporter",
+                rejected = count,
+                reason,
+                message = &**message,
+                "Partial success response"
+            );
+            let why = Refused::permanent(Code::InvalidArgument, Arc::clone(message));
+            if count > 0 {
+                self.account.refuse(reason, count);
+                self.metrics.failed(count, reason, &why);
+            }
+            first.get_or_insert(why);
+        }
+        (in_all, first)
     }
 }
 

@@ -4,7 +4,7 @@ use std::collections::VecDeque;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use component::{Accepted, Edge, Exporter, Outlet};
+use component::{Accepted, Edge, Exporter, Outlet, Progress};
 use config::Optional;
 use data::{Batch, Code, Refused, Signal, Verdict};
 use testkit::RunHarness;
@@ -21,6 +21,8 @@ enum Answer {
     /// Never answer.
     Stall,
     Panic,
+    /// Take this many, reject that many as odd, and then end like the answer behind them.
+    Settle(usize, usize, Box<Answer>),
     /// Refuse as too large whatever has more items than this, for ever.
     AtMost(usize),
 }
@@ -32,6 +34,8 @@ type Call = (Duration, Vec<u64>);
 struct Script {
     answers: Arc<Mutex<VecDeque<Answer>>>,
     calls: Arc<Mutex<Vec<Call>>>,
+    /// What the exporter remembered of the batch in each call.
+    attempts: Arc<Mutex<Vec<usize>>>,
     started: Option<Instant>,
     closed: Arc<Mutex<u32>>,
 }
@@ -52,7 +56,12 @@ impl Script {
 }
 
 impl Exporter for Script {
-    async fn export(&self, batch: &Batch) -> Result<Accepted, Refused> {
+    /// How often it was called for the batch.
+    type Memory = usize;
+
+    async fn export(&self, batch: &Batch, progress: &mut Progress<usize>) -> Result<Accepted, Refused> {
+        progress.memory += 1;
+        self.attempts.lock().unwrap().push(progress.memory);
         let at = self.started.map(|started| started.elapsed()).unwrap_or_default();
         self.calls.lock().unwrap().push((at, ids(batch)));
         let answer = {
@@ -65,12 +74,21 @@ impl Exporter for Script {
                 _ => answers.pop_front(),
             }
         };
+        let mut answer = answer;
+        if let Some(Answer::Settle(taken, odd, then)) = answer {
+            progress.settled.deliver(taken);
+            if odd > 0 {
+                progress.settled.reject("odd", odd, "it is odd");
+            }
+            answer = Some(*then);
+        }
         match answer {
             None | Some(Answer::Take | Answer::AtMost(_)) => Ok(Accepted::default()),
             Some(Answer::TakeAllBut(n)) => Ok(Accepted { rejected: Some((n, "not these".into())) }),
             Some(Answer::Refuse(refused)) => Err(refused),
             Some(Answer::Stall) => std::future::pending().await,
             Some(Answer::Panic) => panic!("told to"),
+            Some(Answer::Settle(..)) => panic!("one may settle once"),
         }
     }
 
@@ -177,6 +195,67 @@ async fn a_partial_success_is_in_the_books_and_in_the_verdict() {
     assert_eq!(verdict, Verdict::Partly { rejected: 2, message: "not these".into() });
     let statement = node.finish().await;
     assert_eq!(statement.to_string(), "entered 5 = left 3 + refused{refused in part by the peer} 2");
+}
+
+/// Delivers ten items that are settled in parts; what the books and whoever waits are told.
+async fn settle_in_parts(answers: Vec<Answer>, stop: bool) -> (Script, String, Verdict) {
+    let script = Script::new(answers);
+    let node = node(&script, waiting_clients()).await;
+    let verdict = node.send(batch(Signal::Traces, 1, 10)).await;
+    if stop {
+        settle().await;
+        node.stopping.cancel();
+    }
+    let verdict = verdict.await;
+    (script, node.finish().await.to_string(), verdict)
+}
+
+fn in_parts(taken: usize, odd: usize, then: Answer) -> Answer {
+    Answer::Settle(taken, odd, Box::new(then))
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_is_settled_stays_settled_whatever_comes_after() {
+    let odd = || Verdict::Partly { rejected: 1, message: "it is odd".into() };
+    let answers =
+        vec![in_parts(4, 1, unavailable()), in_parts(3, 0, Answer::Stall), in_parts(2, 0, Answer::Take)];
+    let (script, books, verdict) = settle_in_parts(answers, false).await;
+    assert_eq!((books.as_str(), verdict), ("entered 10 = left 9 + refused{odd} 1", odd()));
+    assert_eq!(*script.attempts.lock().unwrap(), [1, 2, 3], "one memory for all attempts");
+
+    let refused = Refused::permanent(Code::InvalidArgument, "bad");
+    let answers = vec![in_parts(4, 1, unavailable()), Answer::Refuse(refused)];
+    let (_, books, verdict) = settle_in_parts(answers, false).await;
+    assert_eq!(books, "entered 10 = left 4 + refused{odd} 1 + refused{refused by the peer} 5");
+    assert_eq!(verdict, Verdict::Partly { rejected: 6, message: "bad".into() });
+
+    let answers =
+        (0..100).map(|n| if n == 0 { in_parts(4, 1, unavailable()) } else { unavailable() }).collect();
+    let (_, books, verdict) = settle_in_parts(answers, false).await;
+    assert_eq!(books, "entered 10 = left 4 + refused{odd} 1 + refused{retries used up} 5");
+    assert!(matches!(verdict, Verdict::Refused(refused) if refused.is_retryable()));
+
+    let answers = vec![in_parts(4, 1, Answer::Stall)];
+    let (_, books, verdict) = settle_in_parts(answers, true).await;
+    assert_eq!(books, "entered 10 = left 4 + refused{odd} 1 + refused{shutdown} 5");
+    assert!(matches!(verdict, Verdict::Refused(refused) if refused.is_retryable()));
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_is_settled_in_part_is_not_cut() {
+    let too_large = || Answer::Refuse(Refused::too_large("big"));
+    let (script, books, verdict) = settle_in_parts(vec![in_parts(4, 0, too_large())], false).await;
+    assert_eq!(books, "entered 10 = left 4 + refused{too large} 6");
+    assert_eq!(verdict, Verdict::Partly { rejected: 6, message: "big".into() });
+    assert_eq!(script.calls().len(), 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn more_than_was_sent_can_not_be_settled() {
+    let answers = vec![in_parts(99, 7, unavailable()), in_parts(1, 98, Answer::Take)];
+    let (_, books, verdict) = settle_in_parts(answers, false).await;
+    assert_eq!(books, "entered 10 = left 0 + refused{odd} 10");
+    assert!(matches!(verdict, Verdict::Refused(refused) if !refused.is_retryable()));
 }
 
 #[tokio::test(start_paused = true)]

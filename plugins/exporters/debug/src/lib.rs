@@ -11,7 +11,8 @@ use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use bytes::{Bytes, BytesMut};
 use component::{
-    Accepted, BoxError, BuildCx, BuildError, Component, Exporter, Kind, RunCx, Spec, Stability, Stage,
+    Accepted, BoxError, BuildCx, BuildError, Component, Exporter, Kind, Progress, RunCx, Spec, Stability,
+    Stage,
 };
 use data::{Batch, Clock, Code, Refused};
 use otlp::Signal;
@@ -63,6 +64,8 @@ impl DebugExporter {
 }
 
 impl Exporter for DebugExporter {
+    type Memory = ();
+
     async fn start(&self, cx: &RunCx) -> Result<(), BoxError> {
         let output = if self.config.use_internal_logger {
             Output::log(&cx.node.id)
@@ -75,7 +78,7 @@ impl Exporter for DebugExporter {
         Ok(())
     }
 
-    async fn export(&self, batch: &Batch) -> Result<Accepted, Refused> {
+    async fn export(&self, batch: &Batch, _progress: &mut Progress<()>) -> Result<Accepted, Refused> {
         let (Some(signal), Some(running)) = (otlp_signal(batch.signal()), self.running.get()) else {
             return Err(Refused::permanent(Code::Unimplemented, "only OTLP's signals are shown"));
         };

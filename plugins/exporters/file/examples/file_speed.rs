@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use collimator_exporter_file::{Compression, Config, FileExporter, Format};
-use component::{Exporter as _, Fatal, Listeners, NodeId, RunCx, Workers};
+use component::{Exporter as _, Fatal, Listeners, NodeId, Progress, RunCx, Workers};
 use data::{Batch, Budget, Part, Signal, SystemClock, Time};
 use prost::Message as _;
 use testkit::generate::{attribute, traces};
@@ -61,7 +61,7 @@ async fn run(config: Config, batch: &Batch, rounds: usize) -> Duration {
     exporter.start(&run_cx()).await.unwrap();
     let start = Instant::now();
     for _ in 0..rounds {
-        exporter.export(batch).await.unwrap();
+        exporter.export(batch, &mut Progress::default()).await.unwrap();
     }
     exporter.close().await.unwrap();
     start.elapsed()

@@ -17,7 +17,8 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use component::{
-    Accepted, BoxError, BuildCx, BuildError, Component, Exporter, Kind, RunCx, Spec, Stability, Stage,
+    Accepted, BoxError, BuildCx, BuildError, Component, Exporter, Kind, Progress, RunCx, Spec, Stability,
+    Stage,
 };
 use data::{Batch, Code, Refused};
 use delivery::Settings;
@@ -67,6 +68,8 @@ impl FileExporter {
 }
 
 impl Exporter for FileExporter {
+    type Memory = ();
+
     async fn start(&self, cx: &RunCx) -> Result<(), BoxError> {
         let (config, clock) = (self.config.clone(), Arc::clone(&cx.clock));
         let sink = spawn_blocking(move || Sink::open(&config, clock)).await??;
@@ -80,7 +83,7 @@ impl Exporter for FileExporter {
         Ok(())
     }
 
-    async fn export(&self, batch: &Batch) -> Result<Accepted, Refused> {
+    async fn export(&self, batch: &Batch, _progress: &mut Progress<()>) -> Result<Accepted, Refused> {
         let Some(signal) = otlp_signal(batch.signal()) else {
             return Err(Refused::permanent(Code::Unimplemented, "files are written of OTLP's signals only"));
         };

@@ -44,7 +44,7 @@ impl Running {
     }
 
     async fn send(&self, batch: &Batch) -> Result<Accepted, Refused> {
-        self.exporter.export(batch).await
+        self.exporter.export(batch, &mut Progress::default()).await
     }
 
     /// Everything in the directory, by name.
@@ -367,7 +367,7 @@ async fn signals_that_are_sent_at_once_are_whole_lines() {
         let exporter = Arc::clone(&exporter);
         tasks.push(tokio::spawn(async move {
             for round in 0..40 {
-                exporter.export(&batch(signal, 1, 1 + round * 20)).await.unwrap();
+                exporter.export(&batch(signal, 1, 1 + round * 20), &mut Progress::default()).await.unwrap();
                 tokio::task::yield_now().await;
             }
         }));
@@ -492,7 +492,8 @@ async fn a_full_disk_is_a_refusal_that_passes() {
         let exporter = FileExporter::new(Config { path: "/dev/full".into(), ..config });
         exporter.start(&run_cx(Arc::default())).await.unwrap();
         // Large enough to be written at once in any case.
-        let refused = exporter.export(&batch(Signal::Traces, 1, 3000)).await.unwrap_err();
+        let refused =
+            exporter.export(&batch(Signal::Traces, 1, 3000), &mut Progress::default()).await.unwrap_err();
         assert!(refused.is_retryable(), "{refused}");
         assert!(refused.message.contains("/dev/full: No space left on device"), "{refused}");
         exporter.close().await.unwrap();
@@ -503,7 +504,7 @@ async fn a_full_disk_is_a_refusal_that_passes() {
 async fn what_is_lost_at_the_end_is_said() {
     let exporter = FileExporter::new(Config { path: "/dev/full".into(), ..Config::default() });
     exporter.start(&run_cx(Arc::default())).await.unwrap();
-    exporter.export(&batch(Signal::Traces, 1, 3)).await.unwrap();
+    exporter.export(&batch(Signal::Traces, 1, 3), &mut Progress::default()).await.unwrap();
     let error = exporter.close().await.unwrap_err().to_string();
     assert!(error.starts_with("data is lost: can't write /dev/full"), "{error}");
     assert!(error.ends_with("(3 items wait in memory)"), "{error}");

@@ -1,6 +1,6 @@
 //! `nop`: takes everything and drops it.
 
-use component::{Accepted, BuildCx, BuildError, Component, Exporter, Kind, Spec, Stability, Stage};
+use component::{Accepted, BuildCx, BuildError, Component, Exporter, Kind, Progress, Spec, Stability, Stage};
 use config::{Fields, Section};
 use data::{Batch, Refused};
 use delivery::Settings;
@@ -30,7 +30,9 @@ impl Component for Nop {
 }
 
 impl Exporter for Nop {
-    async fn export(&self, _batch: &Batch) -> Result<Accepted, Refused> {
+    type Memory = ();
+
+    async fn export(&self, _batch: &Batch, _progress: &mut Progress<()>) -> Result<Accepted, Refused> {
         Ok(Accepted::default())
     }
 }

@@ -7,8 +7,8 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use component::{
-    Accepted, BoxError, BuildCx, BuildError, Component, Environment, Exporter, Kind, RunCx, Spec, Stability,
-    Stage,
+    Accepted, BoxError, BuildCx, BuildError, Component, Environment, Exporter, Kind, Progress, RunCx, Spec,
+    Stability, Stage,
 };
 use config::{Checks, Fields, Section};
 use data::{Batch, Code, Refusal, Refused, Signal};
@@ -86,6 +86,8 @@ impl Component for Otlp {
 const UNQUEUED_CONCURRENCY: usize = 64;
 
 impl Exporter for Otlp {
+    type Memory = ();
+
     async fn start(&self, cx: &RunCx) -> Result<(), BoxError> {
         self.calls.get_or_init(|| {
             let help = "Duration of outgoing calls [Development]";
@@ -108,7 +110,7 @@ impl Exporter for Otlp {
         }
     }
 
-    async fn export(&self, batch: &Batch) -> Result<Accepted, Refused> {
+    async fn export(&self, batch: &Batch, _progress: &mut Progress<()>) -> Result<Accepted, Refused> {
         let Some(client) = self.client.get() else { return Err(Refused::retry("not started")) };
         let Some(path) = path(batch.signal()) else {
             return Err(Refused::permanent(Code::Unimplemented, "OTLP does not carry this signal"));

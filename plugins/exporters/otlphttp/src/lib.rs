@@ -5,7 +5,8 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use bytes::Bytes;
 use component::{
-    Accepted, BoxError, BuildCx, BuildError, Component, Exporter, Kind, RunCx, Spec, Stability, Stage,
+    Accepted, BoxError, BuildCx, BuildError, Component, Exporter, Kind, Progress, RunCx, Spec, Stability,
+    Stage,
 };
 use config::{Checks, Choice, Fields, Section, setting_by_choice};
 use data::{Batch, Clock, Code, Refusal, Refused, Signal};
@@ -140,6 +141,8 @@ impl Component for OtlpHttp {
 }
 
 impl Exporter for OtlpHttp {
+    type Memory = ();
+
     async fn start(&self, cx: &RunCx) -> Result<(), BoxError> {
         let client = Client::new(self.settings.clone(), &self.environment)?;
         let clock = std::sync::Arc::clone(&cx.clock);
@@ -160,7 +163,7 @@ impl Exporter for OtlpHttp {
         labels
     }
 
-    async fn export(&self, batch: &Batch) -> Result<Accepted, Refused> {
+    async fn export(&self, batch: &Batch, _progress: &mut Progress<()>) -> Result<Accepted, Refused> {
         let Some(started) = self.started.get() else { return Err(Refused::retry("not started")) };
         let Some(url) = &self.urls[batch.signal() as usize] else {
             let message = format!("no endpoint is configured for {}", batch.signal());
