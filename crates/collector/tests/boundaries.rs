@@ -25,6 +25,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("component", &["config", "data", "telemetry"]),
     ("delivery", &["component", "config", "data", "otlp", "telemetry"]),
     ("admin", &["component", "data", "net"]),
+    ("aws", &["component", "config", "net"]),
     ("engine", &["component", "config", "data", "telemetry"]),
     ("testkit", &["component", "config", "data", "otlp", "telemetry"]),
 ];
@@ -33,6 +34,7 @@ const ARROWS: &[(&str, &[&str])] = &[
 const PLUGIN: &[&str] = &[
     "admin",
     "attribute-actions",
+    "aws",
     "component",
     "config",
     "data",
@@ -62,6 +64,8 @@ const IN_TESTS: &[&str] = &["telemetry", "testkit"];
 /// Crates of others that are confined in what is shipped, and to whom.
 const CONFINED: &[(&str, &[&str])] = &[
     ("saphyr-parser", &["config"]),
+    ("aws-config", &["aws"]),
+    ("aws-sigv4", &["aws"]),
     ("mimalloc", &["collimator"]),
     ("prost", &["net"]),
     ("opentelemetry-proto", &[]),

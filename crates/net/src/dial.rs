@@ -52,6 +52,11 @@ pub enum Address {
     Tunnel(String),
 }
 
+/// A name without an address: the cause of an [`io::Error`].
+#[derive(Debug, thiserror::Error)]
+#[error("{0}")]
+pub struct Unresolved(String);
+
 impl std::fmt::Display for Address {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
@@ -71,13 +76,14 @@ pub async fn resolve(target: &Target) -> io::Result<Vec<Address>> {
     };
     // Go connects to this machine when the host is empty.
     let host = if host.is_empty() { "localhost" } else { host };
-    let found = tokio::net::lookup_host((host, port)).await?;
+    let unresolved = |why: String| io::Error::new(io::ErrorKind::NotFound, Unresolved(why));
+    let found = tokio::net::lookup_host((host, port)).await.map_err(|error| unresolved(error.to_string()))?;
     let mut addresses: Vec<_> = found.take(MAX_ADDRESSES).collect();
     // Repeatable, and IPv4 first as in Go's fallback order on machines without IPv6.
     addresses.sort_unstable();
     addresses.dedup();
     if addresses.is_empty() {
-        return Err(io::Error::new(io::ErrorKind::NotFound, format!("no addresses for {host}")));
+        return Err(unresolved(format!("no addresses for {host}")));
     }
     Ok(addresses.into_iter().map(Address::Tcp).collect())
 }

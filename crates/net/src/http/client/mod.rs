@@ -23,7 +23,7 @@ use tokio::sync::Semaphore;
 
 pub use self::config::{CompressionParams, Config};
 use crate::compression::{CompressError, Compression, compress};
-use crate::dial::Proto;
+use crate::dial::{Proto, Unresolved};
 use crate::proxy::{Environment, Proxies, ProxyError};
 use crate::tls::{self, ClientTls, TlsError};
 use connector::Connector;
@@ -108,7 +108,13 @@ pub enum SendError {
     /// Not within the timeout.
     #[error("request timed out")]
     Timeout,
-    /// No connection, or a broken one.
+    /// The target's address has nobody listening.
+    #[error("{0}")]
+    Refused(String),
+    /// The target's name has no address.
+    #[error("{0}")]
+    UnknownHost(String),
+    /// No connection for another reason, or a broken one.
     #[error("{0}")]
     Transport(String),
     /// The body could not be compressed.
@@ -176,6 +182,17 @@ impl Client {
         self.in_time(exchange).await
     }
 
+    /// Sends a request of any method, otherwise like [`post`](Self::post).
+    pub async fn request(
+        &self,
+        method: Method,
+        url: &Uri,
+        headers: &HeaderMap,
+        parts: &[Bytes],
+    ) -> Result<Response, SendError> {
+        self.in_time(self.exchange(method, url, headers, parts)).await
+    }
+
     /// Gets what is at a URL.
     ///
     /// # Errors
@@ -209,11 +226,10 @@ impl Client {
             Some(places) => places.acquire().await.ok(),
             None => None,
         };
-        let mut request = self.request(url, headers, parts)?;
+        let mut request = self.prepare(url, headers, parts)?;
         *request.method_mut() = method;
         let sent_len = usize::try_from(request.body().left).unwrap_or(usize::MAX);
-        let response =
-            self.pool.request(request).await.map_err(|error| SendError::Transport(chain(&error)))?;
+        let response = self.pool.request(request).await.map_err(|error| unsent(&error))?;
         let (head, mut body) = response.into_parts();
         let max = self.shared.settings.max_response_body_size;
         let mut read = BytesMut::new();
@@ -227,7 +243,7 @@ impl Client {
         Ok(Response { status: head.status, headers: head.headers, body: read.freeze(), sent_len })
     }
 
-    fn request(
+    fn prepare(
         &self,
         url: &Uri,
         headers: &HeaderMap,
@@ -300,6 +316,26 @@ fn base_headers(settings: &Settings) -> Result<HeaderMap, ClientError> {
         headers.insert(key, value);
     }
     Ok(headers)
+}
+
+/// Why there is no answer: what an error says, by what caused it.
+fn unsent(error: &(dyn std::error::Error + 'static)) -> SendError {
+    let text = chain(error);
+    let mut cause = Some(error);
+    while let Some(inner) = cause {
+        if let Some(io) = inner.downcast_ref::<std::io::Error>() {
+            match io.kind() {
+                std::io::ErrorKind::ConnectionRefused => return SendError::Refused(text),
+                std::io::ErrorKind::TimedOut => return SendError::Timeout,
+                _ if io.get_ref().is_some_and(|inner| inner.is::<Unresolved>()) => {
+                    return SendError::UnknownHost(text);
+                }
+                _ => {}
+            }
+        }
+        cause = inner.source();
+    }
+    SendError::Transport(text)
 }
 
 /// The error and its causes, which hyper's messages leave out.

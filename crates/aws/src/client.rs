@@ -1,0 +1,235 @@
+//! Signed requests over our HTTP client, and what AWS says about them.
+
+use std::time::{Duration, SystemTime};
+
+use bytes::Bytes;
+use component::Environment;
+use config::Secret;
+use http::header::CONTENT_TYPE;
+use http::{HeaderMap, HeaderValue, Method, StatusCode, Uri};
+use net::http::client::{self as http_client, SendError};
+use net::tls;
+
+use crate::credentials::{CredentialsError, Held};
+use crate::sign::{Scope, SignError, body_hash, sign};
+use crate::{Credentials, Session};
+
+/// How requests are sent.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// For a whole request; zero is no limit.
+    pub timeout: Duration,
+    /// A proxy for every request; empty leaves it to the environment.
+    pub proxy_address: String,
+    /// Accept any certificate of the service.
+    pub no_verify_ssl: bool,
+    /// Idle connections kept; 0 is 100.
+    pub max_idle_conns: usize,
+    /// How long a connection may be idle.
+    pub idle_conn_timeout: Duration,
+    /// What we call ourselves; empty is the usual name.
+    pub user_agent: String,
+    /// What is read of an answer; the rest is ignored.
+    pub max_response_body_size: usize,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self {
+            timeout: Duration::from_secs(30),
+            proxy_address: String::new(),
+            no_verify_ssl: false,
+            max_idle_conns: 0,
+            idle_conn_timeout: Duration::from_secs(90),
+            user_agent: String::new(),
+            max_response_body_size: 4 << 20,
+        }
+    }
+}
+
+/// Why there is no answer.
+#[derive(Debug, thiserror::Error)]
+pub enum ClientError {
+    /// Nobody to sign for.
+    #[error(transparent)]
+    Credentials(#[from] CredentialsError),
+    /// The request can't be signed.
+    #[error(transparent)]
+    Sign(#[from] SignError),
+    /// The path makes no URL.
+    #[error("invalid path {0:?}")]
+    Path(String),
+    /// It could not be sent, or no answer came.
+    #[error(transparent)]
+    Send(#[from] SendError),
+}
+
+/// What the service answered.
+#[derive(Debug)]
+pub struct Answer {
+    /// Its status.
+    pub status: StatusCode,
+    /// Its headers.
+    pub headers: HeaderMap,
+    /// Its body.
+    pub body: Bytes,
+    /// What went wrong, if the status is none of success.
+    pub error: Option<ApiError>,
+}
+
+/// An error as AWS tells it. Both parts are empty where it did not.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct ApiError {
+    /// Its name, such as `ThrottledException`.
+    pub code: String,
+    /// For people.
+    pub message: String,
+}
+
+/// Sends signed requests to one service. Clones share connections and credentials.
+#[derive(Clone)]
+pub struct Client {
+    http: http_client::Client,
+    session: Session,
+}
+
+impl Client {
+    /// Makes a client. Connections are made when needed.
+    ///
+    /// # Errors
+    /// If proxy or TLS can't be set up.
+    pub fn new(
+        session: Session,
+        settings: &Settings,
+        environment: &Environment,
+    ) -> Result<Self, http_client::ClientError> {
+        let mut headers = Vec::new();
+        if !settings.user_agent.is_empty() {
+            headers.push(("User-Agent".to_owned(), Secret::new(settings.user_agent.clone())));
+        }
+        let settings = http_client::Settings {
+            proxy_url: settings.proxy_address.clone(),
+            tls: tls::ClientSettings {
+                insecure_skip_verify: settings.no_verify_ssl,
+                ..tls::ClientSettings::default()
+            },
+            timeout: settings.timeout,
+            headers,
+            max_idle_conns_per_host: settings.max_idle_conns,
+            idle_conn_timeout: settings.idle_conn_timeout,
+            max_response_body_size: settings.max_response_body_size,
+            ..http_client::Settings::default()
+        };
+        let proxies = net::proxy::Environment::from_variables(|name| environment.get(name));
+        Ok(Self { http: http_client::Client::new(settings, &proxies)?, session })
+    }
+
+    /// Who sends, and where to.
+    #[must_use]
+    pub const fn session(&self) -> &Session {
+        &self.session
+    }
+
+    /// Posts JSON to a path of the service, signed, with `headers` besides; those named `x-amz…` are signed, too. If the
+    /// credentials are refused and others can be had, it is sent once more with those.
+    ///
+    /// # Errors
+    /// If there is no answer. An answer that is an error is none of these.
+    pub async fn post(
+        &self,
+        path: &str,
+        mut headers: HeaderMap,
+        parts: &[Bytes],
+        now: SystemTime,
+    ) -> Result<Answer, ClientError> {
+        headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+        self.send(Method::POST, path, headers, parts, now).await
+    }
+
+    /// Sends any request, in the same way.
+    ///
+    /// # Errors
+    /// As [`post`](Self::post).
+    pub async fn send(
+        &self,
+        method: Method,
+        path: &str,
+        headers: HeaderMap,
+        parts: &[Bytes],
+        now: SystemTime,
+    ) -> Result<Answer, ClientError> {
+        let url = self.session.endpoint.url(path).map_err(|_| ClientError::Path(path.to_owned()))?;
+        let credentials = &self.session.credentials;
+        let held = credentials.get(now).await?;
+        let hash = body_hash(parts);
+        let answer = self.once(&method, &url, headers.clone(), parts, hash.clone(), &held, now).await?;
+        if answer.status != StatusCode::FORBIDDEN {
+            return Ok(answer);
+        }
+        match renewed(credentials, &held, now).await {
+            Some(held) => self.once(&method, &url, headers, parts, hash, &held, now).await,
+            None => Ok(answer),
+        }
+    }
+
+    #[allow(clippy::too_many_arguments, reason = "the parts of one request, each of another type")]
+    async fn once(
+        &self,
+        method: &Method,
+        url: &Uri,
+        mut headers: HeaderMap,
+        parts: &[Bytes],
+        hash: String,
+        held: &Held,
+        time: SystemTime,
+    ) -> Result<Answer, ClientError> {
+        let scope = Scope { region: &self.session.region, service: &self.session.service, time };
+        sign(method, url, &mut headers, hash, held, scope)?;
+        let response = self.http.request(method.clone(), url, &headers, parts).await?;
+        let error =
+            (!response.status.is_success()).then(|| ApiError::read(&response.headers, &response.body));
+        Ok(Answer { status: response.status, headers: response.headers, body: response.body, error })
+    }
+}
+
+/// Other credentials than the ones that were refused, if there are any.
+async fn renewed(credentials: &Credentials, refused: &Held, now: SystemTime) -> Option<Held> {
+    if !credentials.forget(refused, now).await {
+        return None;
+    }
+    credentials.get(now).await.ok().filter(|held| !held.is_same(refused))
+}
+
+impl ApiError {
+    /// The error in an answer of the REST-JSON protocol: its code in the header `X-Amzn-ErrorType`, or in the body as
+    /// `__type` or `code`; a namespace before it and a URL behind it are left out.
+    #[must_use]
+    pub fn read(headers: &HeaderMap, body: &[u8]) -> Self {
+        let json: serde_json::Value = serde_json::from_slice(body).unwrap_or_default();
+        let text = |name: &str| json.get(name).and_then(serde_json::Value::as_str);
+        let header = headers.get("x-amzn-errortype").and_then(|value| value.to_str().ok());
+        let code = header.or_else(|| text("__type")).or_else(|| text("code")).unwrap_or_default();
+        let code = code.split(':').next().unwrap_or_default();
+        let code = code.rsplit('#').next().unwrap_or_default().trim();
+        let message = text("message").or_else(|| text("Message")).unwrap_or_default();
+        Self { code: code.to_owned(), message: message.to_owned() }
+    }
+}
+
+/// What X-Ray's clients call themselves besides their product, which AWS counts them by: `exec-env/… OS/linux-amd64`.
+#[must_use]
+pub fn platform(environment: &Environment) -> String {
+    let named = environment.get("AWS_EXECUTION_ENV").filter(|name| !name.is_empty()).unwrap_or("UNKNOWN");
+    // A header's value: whatever else the variable holds is no name of an environment.
+    let clean: String = named.chars().filter(char::is_ascii_graphic).take(100).collect();
+    let arch = match std::env::consts::ARCH {
+        "x86_64" => "amd64",
+        "aarch64" => "arm64",
+        other => other,
+    };
+    format!("exec-env/{clean} OS/{}-{arch}", std::env::consts::OS)
+}
+
+#[cfg(test)]
+#[path = "client_tests.rs"]
+mod tests;

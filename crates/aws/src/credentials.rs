@@ -1,0 +1,258 @@
+//! Whose requests these are: the AWS SDK's chain of providers, a role on top of it, and a cache.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::{Duration, SystemTime};
+
+use aws_config::SdkConfig;
+use aws_config::ecs::EcsCredentialsProvider;
+use aws_config::imds::credentials::ImdsCredentialsProvider;
+use aws_config::meta::credentials::CredentialsProviderChain;
+use aws_config::profile::ProfileFileCredentialsProvider;
+use aws_config::provider_config::ProviderConfig;
+use aws_config::sts::AssumeRoleProvider;
+use aws_config::web_identity_token::{StaticConfiguration, WebIdentityTokenCredentialsProvider};
+use aws_credential_types::provider::error::CredentialsError as SdkError;
+use aws_credential_types::provider::{ProvideCredentials, SharedCredentialsProvider, future};
+use aws_smithy_runtime_api::client::identity::Identity;
+use aws_smithy_types::error::display::DisplayErrorContext;
+use aws_types::region::Region;
+use component::Environment;
+use tokio::sync::Mutex;
+
+/// How long before their end credentials are fetched anew, or a quarter of their life if that is less.
+const EARLY: Duration = Duration::from_secs(300);
+
+/// For one pass through the chain; a metadata service that is not there takes seconds to give up on.
+const FETCH_TIMEOUT: Duration = Duration::from_secs(60);
+
+/// After a failure the same answer is given for so long, so that waiting requests do not each try again.
+const FAILURE_HOLDS: Duration = Duration::from_secs(5);
+
+/// Refused credentials are fetched anew no more often than this.
+const FORCED_PAUSE: Duration = Duration::from_secs(10);
+
+/// Sessions of assumed roles last as long as those of AWS's SDK for Go.
+const ROLE_SESSION: Duration = Duration::from_secs(900);
+
+/// A role to assume with the credentials that the chain finds.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Role {
+    /// Its ARN.
+    pub arn: String,
+    /// The id that its owner agreed on with whoever assumes it; empty for none.
+    pub external_id: String,
+    /// What its owner sees in logs; empty is `collimator`.
+    pub session_name: String,
+    /// Where the token service is asked; empty is the region of the requests.
+    pub sts_region: String,
+    /// A file with a web identity token that proves who asks, instead of credentials.
+    pub web_identity_token_file: Option<PathBuf>,
+}
+
+/// Why there are no credentials.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("no credentials: {0}")]
+pub struct CredentialsError(Arc<str>);
+
+/// Credentials that are fetched when first needed, and kept until shortly before they end. Clones share them.
+#[derive(Clone, Debug)]
+pub struct Credentials {
+    source: SharedCredentialsProvider,
+    state: Arc<Mutex<State>>,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    held: Option<Held>,
+    failed: Option<(SystemTime, CredentialsError)>,
+    /// When they were last fetched because a service had refused them.
+    forced: Option<SystemTime>,
+    fetches: u64,
+}
+
+/// Credentials in use.
+#[derive(Clone, Debug)]
+pub(crate) struct Held {
+    pub(crate) identity: Identity,
+    refresh_at: Option<SystemTime>,
+    expires: Option<SystemTime>,
+    /// Which fetch they came from.
+    fetch: u64,
+}
+
+impl Credentials {
+    pub(crate) fn new(source: impl ProvideCredentials + 'static) -> Self {
+        Self { source: SharedCredentialsProvider::new(source), state: Arc::default() }
+    }
+
+    /// Credentials that are known: for tests and for local services.
+    #[must_use]
+    pub fn fixed(key_id: &str, secret: &str, token: Option<&str>) -> Self {
+        let token = token.map(str::to_owned);
+        Self::new(aws_credential_types::Credentials::new(key_id, secret, token, None, "fixed"))
+    }
+
+    /// The credentials to use at `now`.
+    pub(crate) async fn get(&self, now: SystemTime) -> Result<Held, CredentialsError> {
+        // Held while fetching, so that one request fetches and the others wait for it.
+        let mut state = self.state.lock().await;
+        if let Some(held) = &state.held
+            && held.refresh_at.is_none_or(|at| now < at)
+        {
+            return Ok(held.clone());
+        }
+        if let Some((at, error)) = &state.failed
+            && now.duration_since(*at).is_ok_and(|since| since < FAILURE_HOLDS)
+        {
+            return state.unexpired(now).ok_or_else(|| error.clone());
+        }
+        match self.fetch().await {
+            Ok(found) => {
+                state.failed = None;
+                state.fetches += 1;
+                let held = Held::new(found, state.fetches, now);
+                state.held = Some(held.clone());
+                Ok(held)
+            }
+            Err(error) => {
+                state.failed = Some((now, error.clone()));
+                let left = state.unexpired(now).ok_or_else(|| error.clone())?;
+                tracing::warn!(%error, "credentials could not be renewed, the present ones are used to their end");
+                Ok(left)
+            }
+        }
+    }
+
+    /// A service refused `refused`: forgets them, unless others are held by now or that was done a moment ago.
+    /// Says whether [`get`](Self::get) may give others.
+    pub(crate) async fn forget(&self, refused: &Held, now: SystemTime) -> bool {
+        let mut state = self.state.lock().await;
+        if state.held.as_ref().is_none_or(|held| held.fetch != refused.fetch) {
+            return true;
+        }
+        let too_soon =
+            state.forced.is_some_and(|at| now.duration_since(at).is_ok_and(|since| since < FORCED_PAUSE));
+        if too_soon {
+            return false;
+        }
+        state.forced = Some(now);
+        state.held = None;
+        true
+    }
+
+    async fn fetch(&self) -> Result<aws_credential_types::Credentials, CredentialsError> {
+        match tokio::time::timeout(FETCH_TIMEOUT, self.source.provide_credentials()).await {
+            Ok(Ok(found)) => Ok(found),
+            Ok(Err(error)) => Err(CredentialsError(DisplayErrorContext(&error).to_string().into())),
+            Err(_) => Err(CredentialsError("finding them took too long".into())),
+        }
+    }
+}
+
+impl State {
+    fn unexpired(&self, now: SystemTime) -> Option<Held> {
+        self.held.clone().filter(|held| held.expires.is_none_or(|end| now < end))
+    }
+}
+
+impl Held {
+    fn new(found: aws_credential_types::Credentials, fetch: u64, now: SystemTime) -> Self {
+        let expires = found.expiry();
+        let refresh_at = expires.map(|end| {
+            let life = end.duration_since(now).unwrap_or_default();
+            end.checked_sub(EARLY.min(life / 4)).unwrap_or(end)
+        });
+        Self { identity: found.into(), refresh_at, expires, fetch }
+    }
+
+    /// Whether the two are the same to a service.
+    pub(crate) fn is_same(&self, other: &Self) -> bool {
+        let of = |held: &Self| held.identity.data::<aws_credential_types::Credentials>().cloned();
+        of(self) == of(other)
+    }
+}
+
+/// The chain in the order of AWS's SDK for Go: static keys, a web identity, the profile, the container, the instance.
+pub(crate) fn chain(
+    environment: &Environment,
+    sdk: &ProviderConfig,
+    local_mode: bool,
+) -> CredentialsProviderChain {
+    let web_identity = WebIdentityTokenCredentialsProvider::builder().configure(sdk).build();
+    let profile = ProfileFileCredentialsProvider::builder().configure(sdk).build();
+    let container = EcsCredentialsProvider::builder().configure(sdk).build();
+    let chain = CredentialsProviderChain::first_try("Environment", Keys::new(environment))
+        .or_else("WebIdentityToken", web_identity)
+        .or_else("Profile", profile)
+        .or_else("EcsContainer", container);
+    if local_mode {
+        return chain;
+    }
+    chain.or_else("Ec2InstanceMetadata", ImdsCredentialsProvider::builder().configure(sdk).build())
+}
+
+/// The role on top of `base`.
+pub(crate) async fn assume(
+    role: &Role,
+    region: &str,
+    base: SharedCredentialsProvider,
+    sdk: &SdkConfig,
+    provider: &ProviderConfig,
+) -> Credentials {
+    let or = |text: &str, default: &str| if text.is_empty() { default.to_owned() } else { text.to_owned() };
+    let sts_region = Region::new(or(&role.sts_region, region));
+    let session_name = or(&role.session_name, "collimator");
+    if let Some(file) = &role.web_identity_token_file {
+        let configuration = StaticConfiguration {
+            web_identity_token_file: file.clone(),
+            role_arn: role.arn.clone(),
+            session_name,
+        };
+        let provider = provider.clone().with_region(Some(sts_region));
+        let builder = WebIdentityTokenCredentialsProvider::builder().configure(&provider);
+        return Credentials::new(builder.static_configuration(configuration).build());
+    }
+    let mut builder = AssumeRoleProvider::builder(&role.arn)
+        .configure(sdk)
+        .region(sts_region)
+        .session_name(session_name)
+        .session_length(ROLE_SESSION);
+    if !role.external_id.is_empty() {
+        builder = builder.external_id(&role.external_id);
+    }
+    Credentials::new(builder.build_from_provider(base).await)
+}
+
+/// Keys from the environment that the process was started with.
+#[derive(Debug)]
+struct Keys(Option<aws_credential_types::Credentials>);
+
+impl Keys {
+    fn new(environment: &Environment) -> Self {
+        let get = |name: &str| environment.get(name).map(str::trim).filter(|value| !value.is_empty());
+        let (id, secret) = (get("AWS_ACCESS_KEY_ID"), get("AWS_SECRET_ACCESS_KEY"));
+        let token = get("AWS_SESSION_TOKEN").map(str::to_owned);
+        Self(id.zip(secret).map(|(id, secret)| {
+            aws_credential_types::Credentials::new(id, secret, token, None, "Environment")
+        }))
+    }
+}
+
+impl ProvideCredentials for Keys {
+    fn provide_credentials<'a>(&'a self) -> future::ProvideCredentials<'a>
+    where
+        Self: 'a,
+    {
+        let found = self.0.clone();
+        future::ProvideCredentials::ready(
+            found.ok_or_else(|| {
+                SdkError::not_loaded("AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY are not set")
+            }),
+        )
+    }
+}
+
+#[cfg(test)]
+#[path = "credentials_tests.rs"]
+mod tests;

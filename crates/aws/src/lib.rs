@@ -1,0 +1,26 @@
+//! AWS for components: whose credentials, which region, which endpoint, how a request is signed, and a client that
+//! sends it.
+//!
+//! - [`Session`]: region, endpoint and credentials found together, once, when a component starts;
+//! - [`region`] and [`endpoint`]: the orders of precedence and the partitions;
+//! - [`Credentials`]: the AWS SDK's own chain, cached until shortly before its expiry;
+//! - [`sign`]: Signature Version 4 over a request's head and its body's hash;
+//! - [`Client`]: signed POSTs over [`net::http::client`], with AWS's error codes.
+//!
+//! The AWS SDK is used for what it alone knows: where credentials come from, and the signature. Its requests (to STS,
+//! SSO and the metadata services) go over our HTTP client, so there is one TLS stack, and proxies are honoured.
+
+mod client;
+mod connector;
+mod credentials;
+pub mod endpoint;
+pub mod metadata;
+pub mod region;
+mod session;
+pub mod sign;
+#[cfg(test)]
+mod testing;
+
+pub use client::{Answer, ApiError, Client, ClientError, Settings as ClientSettings, platform};
+pub use credentials::{Credentials, CredentialsError, Role};
+pub use session::{Session, SessionError, Settings as SessionSettings};
