@@ -21,7 +21,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("matching", &["config", "otlp", "otlp-json"]),
     ("attribute-actions", &["config", "data", "matching", "otlp", "otlp-json"]),
     ("net", &["config"]),
-    ("xray", &["otlp", "otlp-json"]),
+    ("xray", &["config", "otlp", "otlp-json"]),
     ("component", &["config", "data", "telemetry"]),
     ("delivery", &["component", "config", "data", "otlp", "telemetry"]),
     ("admin", &["component", "data", "net"]),

@@ -1,0 +1,197 @@
+//! What the API does: one reservoir for each rule, shared by all clients.
+//!
+//! A client's share follows its demand, which it reports every ten seconds. What it was given stays reserved until it
+//! reports again, or until the quota's end if it is heard of no more: the quotas that are out never add up to more than
+//! the reservoir.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use super::rule::Rule;
+use super::share::fair_shares;
+
+/// Statistics documents in one request, at most.
+pub const MAX_STATISTICS: usize = 25;
+
+/// How long a quota holds.
+pub const QUOTA_TTL: Duration = Duration::from_secs(300);
+
+/// How often clients report.
+pub const INTERVAL: Duration = Duration::from_secs(10);
+
+/// Clients of one rule that are known at once. Further ones go on borrowing.
+pub const MAX_CLIENTS: usize = 10_000;
+
+/// How long one client has what can't be divided, before it is another's turn.
+const TURN: u64 = 60;
+
+/// Rules with their reservoirs.
+#[derive(Clone, Debug)]
+pub struct Central {
+    rules: Vec<Shared>,
+    changed: Duration,
+}
+
+/// A rule and its clients.
+#[derive(Clone, Debug)]
+struct Shared {
+    rule: Rule,
+    /// By id; ordered, so that the same reports give the same quotas.
+    clients: BTreeMap<Box<str>, Lease>,
+    window: Summary,
+    closed: Summary,
+}
+
+/// What a client has of a reservoir.
+#[derive(Clone, Copy, Debug)]
+struct Lease {
+    /// Requests a second, rounded up.
+    demand: u32,
+    quota: u32,
+    ends: Duration,
+    reported: Duration,
+}
+
+/// What a client is told that it has.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Quota {
+    pub(super) size: u32,
+    pub(super) ends: Duration,
+}
+
+/// Counts over all clients in one window of ten seconds.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Summary {
+    /// When the window began, in seconds.
+    pub(super) start: u64,
+    pub(super) requests: u64,
+    pub(super) sampled: u64,
+    pub(super) borrowed: u64,
+}
+
+impl Central {
+    /// Reservoirs for these rules, which changed last at `changed`.
+    #[must_use]
+    pub fn new(rules: Vec<Rule>, changed: Duration) -> Self {
+        let mut central = Self { rules: Vec::new(), changed };
+        central.replace(rules, changed);
+        central
+    }
+
+    /// Takes other rules. Clients of rules that stay keep what they have; a reservoir that became smaller is not
+    /// exceeded by what is given from now on.
+    pub fn replace(&mut self, rules: Vec<Rule>, changed: Duration) {
+        let mut former = std::mem::take(&mut self.rules);
+        let keep = |rule: Rule| match former.iter().position(|shared| shared.rule.name == rule.name) {
+            Some(place) => Shared { rule, ..former.swap_remove(place) },
+            None => {
+                let (window, closed) = Default::default();
+                Shared { rule, clients: BTreeMap::new(), window, closed }
+            }
+        };
+        self.rules = rules.into_iter().map(keep).collect();
+        self.rules.sort_by(|a, b| a.rule.order(&b.rule));
+        self.changed = changed;
+    }
+
+    /// The rules, in the order in which they are asked.
+    pub fn rules(&self) -> impl Iterator<Item = &Rule> {
+        self.rules.iter().map(|shared| &shared.rule)
+    }
+
+    /// When they changed last.
+    #[must_use]
+    pub const fn changed(&self) -> Duration {
+        self.changed
+    }
+
+    /// Takes a client's report of requests, sampled and borrowed ones in, and says at which rate and within which quota
+    /// it samples from now on. None for a rule that there is not; no quota for a client that is heard of first.
+    pub(super) fn report(
+        &mut self,
+        rule: &str,
+        client: &str,
+        counts: [u64; 3],
+        now: Duration,
+    ) -> Option<(f64, Option<Quota>)> {
+        let shared = self.rules.iter_mut().find(|shared| shared.rule.name == rule)?;
+        shared.count(counts, now);
+        Some((shared.rule.fixed_rate, shared.lease(client, counts[0], now)))
+    }
+
+    /// The last window of each rule that is closed, if there were requests in it.
+    pub(super) fn summaries(&mut self, now: Duration) -> Vec<(&str, Summary)> {
+        let roll = |shared: &mut Shared| shared.roll(now);
+        self.rules.iter_mut().for_each(roll);
+        let wanted = window(now).saturating_sub(INTERVAL.as_secs());
+        let closed = self.rules.iter().filter(|it| it.closed.start == wanted && it.closed.requests > 0);
+        closed.map(|shared| (shared.rule.name.as_str(), shared.closed)).collect()
+    }
+}
+
+impl Shared {
+    fn lease(&mut self, client: &str, requests: u64, now: Duration) -> Option<Quota> {
+        self.clients.retain(|_, lease| lease.ends >= now);
+        let known = self.clients.get(client).copied();
+        if known.is_none() && self.clients.len() >= MAX_CLIENTS {
+            return None;
+        }
+        let demand = demand(requests, known.map(|lease| now.saturating_sub(lease.reported)));
+        let ends = now.saturating_add(QUOTA_TTL);
+        let quota = known.map_or(0, |lease| lease.quota);
+        self.clients.insert(client.into(), Lease { demand, quota, ends, reported: now });
+        // The first report says that there is a client; those who are there make room with their next ones.
+        known?;
+        let size = self.share(client, now);
+        let lease = self.clients.get_mut(client)?;
+        lease.quota = size;
+        Some(Quota { size, ends })
+    }
+
+    /// A client's fair share, as far as the others have not yet got it.
+    fn share(&self, client: &str, now: Duration) -> u32 {
+        let reservoir = self.rule.reservoir_size;
+        let demands: Vec<u32> = self.clients.values().map(|lease| lease.demand).collect();
+        let turn = usize::try_from(now.as_secs() / TURN).unwrap_or_default();
+        let shares = fair_shares(reservoir, &demands, turn);
+        let (mut fair, mut others) = (0, 0_u32);
+        for ((id, lease), share) in self.clients.iter().zip(shares) {
+            match **id == *client {
+                true => fair = share,
+                false => others = others.saturating_add(lease.quota),
+            }
+        }
+        fair.min(reservoir.saturating_sub(others))
+    }
+
+    fn count(&mut self, [requests, sampled, borrowed]: [u64; 3], now: Duration) {
+        self.roll(now);
+        let add = |to: &mut u64, count: u64| *to = to.saturating_add(count);
+        add(&mut self.window.requests, requests);
+        add(&mut self.window.sampled, sampled);
+        add(&mut self.window.borrowed, borrowed);
+    }
+
+    fn roll(&mut self, now: Duration) {
+        let start = window(now);
+        if self.window.start < start {
+            self.closed = std::mem::replace(&mut self.window, Summary { start, ..Summary::default() });
+        }
+    }
+}
+
+/// When the window of `now` began.
+fn window(now: Duration) -> u64 {
+    let length = INTERVAL.as_secs().max(1);
+    now.as_secs() / length * length
+}
+
+/// Requests a second, rounded up. A client that reports less often is not taken for a busier one.
+fn demand(requests: u64, since: Option<Duration>) -> u32 {
+    let over = since.unwrap_or(INTERVAL).as_secs().max(INTERVAL.as_secs());
+    u32::try_from(requests.div_ceil(over.max(1))).unwrap_or(u32::MAX)
+}
+
+#[cfg(test)]
+#[path = "central_tests.rs"]
+mod tests;

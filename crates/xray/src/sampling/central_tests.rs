@@ -1,0 +1,215 @@
+use proptest::prelude::*;
+use serde_json::{Value, json};
+
+use super::*;
+use crate::sampling::{ApiError, Operation};
+
+fn at(seconds: u64) -> Duration {
+    Duration::from_secs(seconds)
+}
+
+fn rule(name: &str, reservoir_size: u32) -> Rule {
+    Rule { name: name.to_owned(), priority: 7, reservoir_size, fixed_rate: 0.25, ..Rule::default() }
+}
+
+fn central(reservoir: u32) -> Central {
+    Central::new(vec![Rule::default(), rule("a", reservoir)], at(5))
+}
+
+fn ask(central: &mut Central, operation: Operation, request: &Value, now: u64) -> Result<Value, ApiError> {
+    let answer = central.answer(operation, request.to_string().as_bytes(), at(now))?;
+    Ok(serde_json::from_slice(&answer).unwrap())
+}
+
+fn document(rule: &str, client: &str, requests: u64) -> Value {
+    json!({"RuleName": rule, "ClientID": client, "Timestamp": 1, "RequestCount": requests, "SampledCount": 2,
+        "BorrowCount": 1})
+}
+
+/// The quota that a client is given; none is null.
+fn quota(central: &mut Central, client: &str, requests: u64, now: u64) -> Option<u64> {
+    let request = json!({"SamplingStatisticsDocuments": [document("a", client, requests)]});
+    let answer = ask(central, Operation::Targets, &request, now).unwrap();
+    answer["SamplingTargetDocuments"][0]["ReservoirQuota"].as_u64()
+}
+
+#[test]
+fn rules_are_listed_as_the_api_lists_them() {
+    for body in ["", "{}", r#"{"NextToken": null}"#] {
+        let answer = central(3).answer(Operation::Rules, body.as_bytes(), at(9)).unwrap();
+        let answer: Value = serde_json::from_slice(&answer).unwrap();
+        let records = answer["SamplingRuleRecords"].as_array().unwrap();
+        let names: Vec<&Value> = records.iter().map(|record| &record["SamplingRule"]["RuleName"]).collect();
+        assert_eq!(names, ["a", "Default"]);
+        let first = &records[0];
+        assert_eq!((first["CreatedAt"].as_f64(), first["ModifiedAt"].as_f64()), (Some(5.0), Some(5.0)));
+        assert_eq!(records[1]["CreatedAt"].as_f64(), Some(0.0));
+        // What the SDK for Python reads without asking whether it is there.
+        for key in [
+            "RuleName",
+            "Priority",
+            "FixedRate",
+            "ReservoirSize",
+            "Host",
+            "ServiceName",
+            "HTTPMethod",
+            "URLPath",
+            "ServiceType",
+            "Version",
+            "ResourceARN",
+            "Attributes",
+        ] {
+            assert!(!first["SamplingRule"][key].is_null(), "{key}");
+        }
+        assert!(answer["NextToken"].is_null());
+    }
+}
+
+#[test]
+fn a_client_alone_has_the_reservoir() {
+    let mut central = central(5);
+    let request = json!({"SamplingStatisticsDocuments": [document("a", "one", 110)]});
+    let first = ask(&mut central, Operation::Targets, &request, 100).unwrap();
+    let expected = json!({"RuleName": "a", "FixedRate": 0.25, "ReservoirQuota": null, "ReservoirQuotaTTL": null,
+        "Interval": null, "SamplingBoost": null});
+    assert_eq!(first["SamplingTargetDocuments"], json!([expected]));
+    assert_eq!(first["LastRuleModification"], json!(5.0));
+    let second = ask(&mut central, Operation::Targets, &request, 110).unwrap();
+    let expected = json!({"RuleName": "a", "FixedRate": 0.25, "ReservoirQuota": 5, "ReservoirQuotaTTL": 410.0,
+        "Interval": 10, "SamplingBoost": null});
+    assert_eq!(second["SamplingTargetDocuments"], json!([expected]));
+    assert_eq!(second["UnprocessedStatistics"], json!([]));
+}
+
+#[test]
+fn clients_share_by_demand_once_there_is_room() {
+    let mut central = central(10);
+    assert_eq!(
+        (quota(&mut central, "one", 1_000, 0), quota(&mut central, "one", 1_000, 10)),
+        (None, Some(10))
+    );
+    assert_eq!(quota(&mut central, "two", 1_000, 11), None, "it is heard of first");
+    assert_eq!(quota(&mut central, "two", 1_000, 15), Some(0), "the other still has everything");
+    assert_eq!(quota(&mut central, "one", 1_000, 20), Some(5));
+    assert_eq!(quota(&mut central, "two", 1_000, 21), Some(5));
+    assert_eq!(quota(&mut central, "one", 15, 30), Some(2), "two a second are what it asks for");
+    assert_eq!(quota(&mut central, "two", 1_000, 31), Some(8));
+}
+
+#[test]
+fn what_a_silent_client_has_is_kept_for_it_until_its_end() {
+    let mut central = central(10);
+    quota(&mut central, "one", 1_000, 0);
+    quota(&mut central, "one", 1_000, 10);
+    quota(&mut central, "two", 1_000, 20);
+    for now in [30, 200, 310] {
+        assert_eq!(quota(&mut central, "two", 1_000, now), Some(0), "{now}");
+    }
+    assert_eq!(quota(&mut central, "two", 1_000, 311), Some(10));
+}
+
+#[test]
+fn what_can_t_be_divided_goes_round() {
+    let mut central = central(1);
+    let mut had = BTreeMap::new();
+    for now in (0..600).step_by(10) {
+        for client in ["one", "two", "three"] {
+            if quota(&mut central, client, 50, now) == Some(1) {
+                *had.entry(client).or_insert(0) += 1;
+            }
+        }
+    }
+    assert!(had.len() == 3 && had.values().all(|turns| *turns >= 12), "{had:?}");
+}
+
+#[test]
+fn what_is_wrong_is_told() {
+    let mut central = central(5);
+    let request =
+        json!({"SamplingStatisticsDocuments": [document("gone", "one", 1), document("a", "one", 1)]});
+    let answer = ask(&mut central, Operation::Targets, &request, 0).unwrap();
+    let expected = json!([{"RuleName": "gone", "ErrorCode": "400", "Message": "Unknown rule"}]);
+    assert_eq!(answer["UnprocessedStatistics"], expected);
+    assert_eq!(answer["SamplingTargetDocuments"].as_array().map(Vec::len), Some(1));
+
+    let many: Vec<Value> = (0..26).map(|_| document("a", "one", 1)).collect();
+    let wrong = [
+        json!({"SamplingStatisticsDocuments": many}),
+        json!({"SamplingBoostStatisticsDocuments": many}),
+        json!({"SamplingStatisticsDocuments": {}}),
+        json!({"SamplingStatisticsDocuments": [{"RuleName": "a"}]}),
+        json!({"SamplingStatisticsDocuments": [{"RuleName": "a", "ClientID": "x".repeat(65)}]}),
+        json!({"SamplingStatisticsDocuments": [{"RuleName": "a", "ClientID": "one", "RequestCount": -1}]}),
+        json!({"SamplingStatisticsDocuments": [5]}),
+        json!([]),
+    ];
+    for request in wrong {
+        let error = ask(&mut central, Operation::Targets, &request, 0).unwrap_err();
+        assert_eq!(error.code, "InvalidRequestException", "{request}");
+    }
+    let error = central.answer(Operation::Targets, b"{", at(0)).unwrap_err();
+    assert_eq!(error.code, "SerializationException");
+    let lenient = json!({"SamplingStatisticsDocuments": [{"RuleName": "a", "ClientID": "one", "RequestCount": 5.0,
+        "SampledCount": null}], "SamplingBoostStatisticsDocuments": null});
+    assert!(ask(&mut central, Operation::Targets, &lenient, 0).is_ok());
+}
+
+#[test]
+fn the_last_window_is_summed_over_clients() {
+    let mut central = central(5);
+    for (client, now) in [("one", 100), ("two", 109)] {
+        quota(&mut central, client, 7, now);
+    }
+    let open = ask(&mut central, Operation::Summaries, &json!({}), 109).unwrap();
+    assert_eq!(open["SamplingStatisticSummaries"], json!([]));
+    let closed = ask(&mut central, Operation::Summaries, &json!({}), 110).unwrap();
+    let expected =
+        json!([{"RuleName": "a", "Timestamp": 100, "RequestCount": 14, "SampledCount": 4, "BorrowCount": 2}]);
+    assert_eq!(closed["SamplingStatisticSummaries"], expected);
+    let later = ask(&mut central, Operation::Summaries, &json!({}), 130).unwrap();
+    assert_eq!(later["SamplingStatisticSummaries"], json!([]));
+}
+
+#[test]
+fn other_rules_keep_the_clients_of_those_that_stay() {
+    let mut central = central(10);
+    quota(&mut central, "one", 1_000, 0);
+    assert_eq!(quota(&mut central, "one", 1_000, 10), Some(10));
+    central.replace(vec![rule("a", 4), rule("b", 1)], at(12));
+    assert_eq!(central.changed(), at(12));
+    quota(&mut central, "two", 1_000, 13);
+    assert_eq!(quota(&mut central, "two", 1_000, 14), Some(0));
+    assert_eq!(
+        (quota(&mut central, "one", 1_000, 20), quota(&mut central, "two", 1_000, 21)),
+        (Some(2), Some(2))
+    );
+}
+
+proptest! {
+    /// Whoever reports when, and whoever falls silent: what is out is never more than there is.
+    #[test]
+    fn quotas_never_add_up_to_more_than_the_reservoir(
+        reservoir in 0..50_u32,
+        reports in prop::collection::vec((0..12_usize, 0..2_000_u64, 0..40_u64), 1..200),
+    ) {
+        let mut central = central(reservoir);
+        let mut out: BTreeMap<usize, (u64, u64)> = BTreeMap::new();
+        let mut now = 1_000;
+        for (client, requests, later) in reports {
+            now += later;
+            if let Some(size) = quota(&mut central, &format!("client {client}"), requests, now) {
+                out.insert(client, (size, now + QUOTA_TTL.as_secs()));
+            }
+            let sum: u64 = out.values().filter(|(_, ends)| *ends >= now).map(|(size, _)| size).sum();
+            prop_assert!(sum <= u64::from(reservoir), "{sum} of {reservoir} at {now}: {out:?}");
+        }
+    }
+
+    #[test]
+    fn nothing_that_comes_panics(body in prop::collection::vec(any::<u8>(), 0..200)) {
+        let mut central = central(5);
+        for operation in [Operation::Rules, Operation::Targets, Operation::Summaries] {
+            central.answer(operation, &body, at(1)).ok();
+        }
+    }
+}
