@@ -388,13 +388,13 @@ async fn a_batch_of_nothing_is_answered_by_a_joining_queue() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn what_can_not_be_cut_is_refused_when_it_is_too_large() {
+async fn documents_that_are_too_many_are_sent_in_pieces() {
     let script = Script::new([Answer::AtMost(1)]);
     let node = node(&script, waiting_clients()).await;
-    let verdict = node.send(batch(Signal::Xray, 1, 4)).await;
-    settle().await;
-    assert!(matches!(verdict.try_take(), Some(Verdict::Refused(_))), "and not tried for ever");
-    assert_eq!(node.finish().await.refused, [("too large", 4)]);
+    assert_eq!(node.send(batch(Signal::Xray, 1, 4)).await.await, Verdict::Delivered);
+    node.finish().await;
+    let taken: Vec<Vec<u64>> = script.calls().into_iter().filter(|ids| ids.len() == 1).collect();
+    assert_eq!(taken.concat(), [1, 2, 3, 4]);
 }
 
 #[tokio::test(start_paused = true)]

@@ -21,7 +21,7 @@ pub fn attribute(key: &str, value: &str) -> KeyValue {
 }
 
 /// A batch of `count` items whose ids are `first`, `first + 1`, …: spans by span id, data points by value, log
-/// records by timestamp.
+/// records by timestamp, documents by their id.
 pub fn batch(signal: Signal, first: u64, count: usize) -> Batch {
     let ids = first..first + count as u64;
     let encoded = match signal {
@@ -47,9 +47,7 @@ pub fn ids(batch: &Batch) -> Vec<u64> {
         Signal::Traces => trace_ids(&ExportTraceServiceRequest::decode(&bytes[..]).unwrap()),
         Signal::Metrics => metric_ids(&ExportMetricsServiceRequest::decode(&bytes[..]).unwrap()),
         Signal::Logs => log_ids(&ExportLogsServiceRequest::decode(&bytes[..]).unwrap()),
-        Signal::Xray => {
-            batch.chunks().map(|chunk| u64::from_be_bytes(chunk[..8].try_into().unwrap())).collect()
-        }
+        Signal::Xray => batch.chunks().map(|chunk| document_id(chunk)).collect(),
     }
 }
 
@@ -93,8 +91,22 @@ fn logs(ids: impl Iterator<Item = u64>) -> ExportLogsServiceRequest {
     ExportLogsServiceRequest { resource_logs }
 }
 
+/// An X-Ray segment with this id.
+#[must_use]
+pub fn document(id: u64) -> String {
+    format!(
+        r#"{{"name":"shop","id":"{id:016x}","trace_id":"1-6553f100-070707070707070707070707","start_time":1700000000,"end_time":1700000000.1}}"#
+    )
+}
+
+fn document_id(document: &[u8]) -> u64 {
+    let text = std::str::from_utf8(document).unwrap();
+    let (_, id) = text.split_once(r#""id":""#).unwrap();
+    u64::from_str_radix(&id[..16], 16).unwrap()
+}
+
 fn xray(ids: impl Iterator<Item = u64>) -> Batch {
-    let parts: Vec<Part> = ids.map(|id| Part::from(id.to_be_bytes().to_vec())).collect();
+    let parts: Vec<Part> = ids.map(|id| Part::from(document(id).into_bytes())).collect();
     let count = parts.len();
     Batch::new(Signal::Xray, parts, count, Time::default())
 }

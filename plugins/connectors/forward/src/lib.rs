@@ -1,8 +1,8 @@
 //! `forward`: joins pipelines of the same signal.
 
-use component::{BuildCx, BuildError, Component, Kind, Out, Processor, Spec, Stability, Stage};
+use component::{BuildCx, BuildError, Carries, Component, Kind, Out, Processor, Spec, Stability, Stage};
 use config::{Fields, Section};
-use data::Batch;
+use data::{Batch, Signals};
 
 /// The component type.
 pub const SPEC: Spec = Spec::new::<Forward>(
@@ -10,6 +10,7 @@ pub const SPEC: Spec = Spec::new::<Forward>(
     "forward",
     "Passes everything on to every pipeline that receives from it",
 )
+.carrying(Carries::Same(Signals::ALL))
 .stability(Stability::Beta);
 
 /// No settings.

@@ -8,7 +8,7 @@ use super::*;
 #[test]
 fn keeps_the_contract() {
     testkit::contract::spec(&SPEC, true);
-    testkit::contract::processor(|| Forward, Carries::Same(Signals::OTLP));
+    testkit::contract::processor(|| Forward, Carries::Same(Signals::ALL));
 }
 
 #[test]

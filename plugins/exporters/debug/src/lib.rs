@@ -11,10 +11,10 @@ use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use bytes::{Bytes, BytesMut};
 use component::{
-    Accepted, BoxError, BuildCx, BuildError, Component, Exporter, Kind, Progress, RunCx, Spec, Stability,
-    Stage,
+    Accepted, BoxError, BuildCx, BuildError, Carries, Component, Exporter, Kind, Progress, RunCx, Spec,
+    Stability, Stage,
 };
-use data::{Batch, Clock, Code, Refused};
+use data::{Batch, Clock, Code, Refused, Signals};
 use otlp::Signal;
 use otlp::batch::otlp_signal;
 use otlp::view::{Logs, Metrics, Traces};
@@ -27,6 +27,7 @@ use sampler::Sampler;
 /// The component type.
 pub const SPEC: Spec =
     Spec::new::<DebugExporter>(Kind::Exporter, "debug", "Shows telemetry, for people who look for faults")
+        .carrying(Carries::Same(Signals::ALL))
         .stability(Stability::Beta);
 
 /// The exporter.
@@ -79,13 +80,17 @@ impl Exporter for DebugExporter {
     }
 
     async fn export(&self, batch: &Batch, _progress: &mut Progress<()>) -> Result<Accepted, Refused> {
-        let (Some(signal), Some(running)) = (otlp_signal(batch.signal()), self.running.get()) else {
-            return Err(Refused::permanent(Code::Unimplemented, "only OTLP's signals are shown"));
+        let Some(running) = self.running.get() else {
+            return Err(Refused::permanent(Code::Internal, "the exporter has not been started"));
         };
+        let signal = batch.signal();
         let (running, parts) = (Arc::clone(running), batch.chunks().cloned().collect::<Vec<_>>());
         let (verbosity, items) = (self.verbosity, batch.items());
         // A terminal can stand still, and the text of a batch is long.
-        let work = spawn_blocking(move || running.show(signal, &joined(&parts), items, verbosity));
+        let work = spawn_blocking(move || match otlp_signal(signal) {
+            Some(signal) => running.show(signal, &joined(&parts), items, verbosity),
+            None => running.show_documents(&parts, verbosity),
+        });
         match work.await {
             Ok(Ok(())) => Ok(Accepted::default()),
             Ok(Err(error)) => Err(Refused::retry(format!("can't write: {error}"))),
@@ -101,16 +106,36 @@ impl Running {
             Verbosity::Normal => Some(normal(signal, wire)),
             Verbosity::Detailed => Some(detailed(signal, wire)),
         };
+        self.write(name(signal), &Message::head(signal, wire, items), text)
+    }
+
+    /// Documents of X-Ray are text already; both verbosities show it, a line for each.
+    fn show_documents(&self, documents: &[Bytes], verbosity: Verbosity) -> std::io::Result<()> {
+        let text = |document: &Bytes| String::from_utf8_lossy(document).trim_end().to_owned();
+        let text = (verbosity != Verbosity::Basic)
+            .then(|| documents.iter().map(text).collect::<Vec<_>>().join("\n"));
+        self.write(data::Signal::Xray.name(), &Message::Documents(documents.len()), text)
+    }
+
+    fn write(&self, signal: &str, head: &Message, text: Option<String>) -> std::io::Result<()> {
         let now = self.clock.now();
         let Shown { sampler, output } = &mut *self.shown.lock().unwrap_or_else(PoisonError::into_inner);
-        let head = Message::head(signal, wire, items);
         if sampler.admits(head.name(), now) {
-            output.write(signal, &head)?;
+            output.write(signal, head)?;
         }
         match text {
             Some(text) if sampler.admits(&text, now) => output.write(signal, &Message::Text(text)),
             _ => Ok(()),
         }
+    }
+}
+
+/// The signal's name for people.
+const fn name(signal: Signal) -> &'static str {
+    match signal {
+        Signal::Traces => data::Signal::Traces.name(),
+        Signal::Metrics => data::Signal::Metrics.name(),
+        Signal::Logs => data::Signal::Logs.name(),
     }
 }
 

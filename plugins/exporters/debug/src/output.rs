@@ -19,6 +19,8 @@ pub(crate) enum Message {
     Metrics(usize, usize, usize),
     /// Resources and log records.
     Logs(usize, usize),
+    /// Documents of X-Ray.
+    Documents(usize),
     /// Contents.
     Text(String),
 }
@@ -44,6 +46,7 @@ impl Message {
             Self::Traces(..) => "Traces",
             Self::Metrics(..) => "Metrics",
             Self::Logs(..) => "Logs",
+            Self::Documents(..) => "X-Ray",
             Self::Text(text) => text,
         }
     }
@@ -61,6 +64,7 @@ impl Message {
             Self::Logs(resources, records) => {
                 format!("Logs\t{{\"resource logs\": {resources}, \"log records\": {records}}}\n")
             }
+            Self::Documents(documents) => format!("X-Ray\t{{\"documents\": {documents}}}\n"),
             Self::Text(text) => format!("{text}\n"),
         }
     }
@@ -104,7 +108,7 @@ impl Output {
         Ok(Self::Streams(paths.iter().map(open).collect::<Result<_, _>>()?))
     }
 
-    pub(crate) fn write(&mut self, signal: Signal, message: &Message) -> io::Result<()> {
+    pub(crate) fn write(&mut self, signal: &str, message: &Message) -> io::Result<()> {
         match self {
             Self::Log(id) => log(id, signal, message),
             Self::Streams(streams) => {
@@ -145,12 +149,7 @@ macro_rules! event {
     };
 }
 
-fn log(id: &str, signal: Signal, message: &Message) {
-    let signal = match signal {
-        Signal::Traces => "traces",
-        Signal::Metrics => "metrics",
-        Signal::Logs => "logs",
-    };
+fn log(id: &str, signal: &str, message: &Message) {
     match *message {
         Message::Traces(resources, spans) => {
             event!(id, signal, "resource spans" = resources, "spans" = spans, "Traces");
@@ -166,6 +165,7 @@ fn log(id: &str, signal: Signal, message: &Message) {
         Message::Logs(resources, records) => {
             event!(id, signal, "resource logs" = resources, "log records" = records, "Logs");
         }
+        Message::Documents(documents) => event!(id, signal, "documents" = documents, "X-Ray"),
         Message::Text(ref text) => pieces(text).for_each(|piece| event!(id, signal, "{piece}")),
     }
 }

@@ -311,7 +311,7 @@ async fn keeps_the_contract() {
     testkit::contract::spec(&SPEC, true);
     for verbosity in [Verbosity::Basic, Verbosity::Normal, Verbosity::Detailed] {
         let config = Config { verbosity, ..Config::default() };
-        for signal in [DataSignal::Traces, DataSignal::Metrics, DataSignal::Logs] {
+        for signal in DataSignal::ALL {
             let unit = delivery::unit(DebugExporter::new(config.clone()), config.delivery(), 1);
             testkit::contract::exporter(&*unit, signal).await;
         }
@@ -330,12 +330,12 @@ async fn files_get_what_the_reference_prints() {
         ..Config::default()
     };
     let exporter = started("debug", config).await;
-    exporter.export(&batch_of(DataSignal::Metrics, &metrics(), 7)).await.unwrap();
-    exporter.export(&batch_of(DataSignal::Logs, &log_records(), 3)).await.unwrap();
+    exporter.export(&batch_of(DataSignal::Metrics, &metrics(), 7), &mut Progress::default()).await.unwrap();
+    exporter.export(&batch_of(DataSignal::Logs, &log_records(), 3), &mut Progress::default()).await.unwrap();
     // Two parts are shown as one.
     let part = Part::from(spans().encode_to_vec());
     let twice = Batch::new(DataSignal::Traces, vec![part.clone(), part], 4, Time::default());
-    exporter.export(&twice).await.unwrap();
+    exporter.export(&twice, &mut Progress::default()).await.unwrap();
     let lines = |path: &String| -> Vec<String> {
         let text = std::fs::read_to_string(path).unwrap();
         text.lines()
@@ -357,11 +357,30 @@ async fn files_get_what_the_reference_prints() {
 }
 
 #[tokio::test]
+async fn documents_are_shown_as_they_came() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("out").to_str().unwrap().to_owned();
+    let output_paths = vec![path.clone()];
+    let config = Config {
+        verbosity: Verbosity::Normal,
+        use_internal_logger: false,
+        output_paths,
+        ..Config::default()
+    };
+    let exporter = started("debug", config).await;
+    exporter.export(&batch(DataSignal::Xray, 1, 2), &mut Progress::default()).await.unwrap();
+    let [first, second] = [1, 2].map(testkit::generate::document);
+    let wanted = format!("X-Ray\t{{\"documents\": 2}}\n{first}\n{second}\n");
+    assert_eq!(std::fs::read_to_string(path).unwrap(), wanted);
+}
+
+#[tokio::test]
 async fn a_full_disk_is_a_refusal_that_passes() {
     let output_paths = vec!["/dev/full".to_owned()];
     let exporter =
         started("debug", Config { use_internal_logger: false, output_paths, ..Config::default() }).await;
-    let refused = exporter.export(&batch(DataSignal::Traces, 1, 1)).await.unwrap_err();
+    let refused =
+        exporter.export(&batch(DataSignal::Traces, 1, 1), &mut Progress::default()).await.unwrap_err();
     assert!(refused.is_retryable() && refused.message.starts_with("can't write: No space left"), "{refused}");
 }
 
@@ -421,8 +440,8 @@ static CAPTURE: LazyLock<Capture> = LazyLock::new(|| {
 async fn the_log_gets_counts_and_then_the_text() {
     let capture = CAPTURE.clone();
     let exporter = started("debug/log", Config { verbosity: Verbosity::Detailed, ..Config::default() }).await;
-    exporter.export(&batch_of(DataSignal::Logs, &log_records(), 3)).await.unwrap();
-    exporter.export(&batch_of(DataSignal::Metrics, &metrics(), 7)).await.unwrap();
+    exporter.export(&batch_of(DataSignal::Logs, &log_records(), 3), &mut Progress::default()).await.unwrap();
+    exporter.export(&batch_of(DataSignal::Metrics, &metrics(), 7), &mut Progress::default()).await.unwrap();
     let lines: Vec<String> = capture.0.lock().unwrap().clone();
     let ours: Vec<&String> = lines.iter().filter(|line| line.starts_with("debug/log|")).collect();
     let fields = "otelcol.component.kind=exporter otelcol.signal";
@@ -443,7 +462,7 @@ async fn repeated_messages_are_sampled() {
     let config = Config { sampling_initial: 2, sampling_thereafter: 3, ..Config::default() };
     let exporter = started("debug/sampled", config).await;
     for _ in 0..8 {
-        exporter.export(&batch(DataSignal::Traces, 1, 1)).await.unwrap();
+        exporter.export(&batch(DataSignal::Traces, 1, 1), &mut Progress::default()).await.unwrap();
     }
     let shown = capture.0.lock().unwrap().iter().filter(|line| line.starts_with("debug/sampled|")).count();
     assert_eq!(shown, 4, "the first two, the fifth and the eighth");

@@ -1,13 +1,16 @@
 //! `nop`: takes everything and drops it.
 
-use component::{Accepted, BuildCx, BuildError, Component, Exporter, Kind, Progress, Spec, Stability, Stage};
+use component::{
+    Accepted, BuildCx, BuildError, Carries, Component, Exporter, Kind, Progress, Spec, Stability, Stage,
+};
 use config::{Fields, Section};
-use data::{Batch, Refused};
+use data::{Batch, Refused, Signals};
 use delivery::Settings;
 
 /// The component type.
-pub const SPEC: Spec =
-    Spec::new::<Nop>(Kind::Exporter, "nop", "Takes everything and drops it").stability(Stability::Beta);
+pub const SPEC: Spec = Spec::new::<Nop>(Kind::Exporter, "nop", "Takes everything and drops it")
+    .carrying(Carries::Same(Signals::ALL))
+    .stability(Stability::Beta);
 
 /// No settings.
 #[derive(Clone, Debug, Default)]

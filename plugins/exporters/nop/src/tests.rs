@@ -6,7 +6,7 @@ use super::*;
 async fn keeps_the_contract() {
     testkit::contract::spec(&SPEC, true);
     let unit = delivery::unit(Nop, Settings::direct(), 1);
-    for signal in [Signal::Traces, Signal::Metrics, Signal::Logs] {
+    for signal in Signal::ALL {
         testkit::contract::exporter(&*unit, signal).await;
     }
 }

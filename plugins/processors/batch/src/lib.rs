@@ -7,10 +7,12 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use component::{BuildCx, BuildError, Component, Kind, Out, Processor, Sizer, Spec, Stability, Stage};
+use component::{
+    BuildCx, BuildError, Carries, Component, Kind, Out, Processor, Sizer, Spec, Stability, Stage,
+};
 use config::document::Role;
 use config::{Checks, Fields, Section};
-use data::{Batch, Code, Context, Refused, Time};
+use data::{Batch, Code, Context, Refused, Signals, Time};
 use delivery::{Accumulator, Thresholds};
 use telemetry::metrics::{Counter, Gauge, Histogram, Scope, bounds};
 
@@ -20,6 +22,7 @@ pub const SPEC: Spec = Spec::new::<BatchProcessor>(
     "batch",
     "Joins small batches and cuts large ones, by size and time",
 )
+.carrying(Carries::Same(Signals::ALL))
 .role(Role::Joins)
 .stability(Stability::Beta);
 

@@ -19,7 +19,7 @@ fn sizes(batches: &[Batch]) -> Vec<usize> {
 fn keeps_the_contract() {
     testkit::contract::spec(&SPEC, true);
     for config in [Config::default(), config(100, 0), config(100, 150), config(0, 0), config(0, 64)] {
-        testkit::contract::processor(|| BatchProcessor::new(config.clone()), Carries::Same(Signals::OTLP));
+        testkit::contract::processor(|| BatchProcessor::new(config.clone()), Carries::Same(Signals::ALL));
     }
 }
 

@@ -8,7 +8,9 @@ mod config;
 mod limiter;
 
 use ::config::document::Role;
-use component::{BuildCx, BuildError, Component, Kind, Spec, Stability, Stage};
+use component::{BuildCx, BuildError, Carries, Component, Kind, Spec, Stability, Stage};
+
+use data::Signals;
 
 pub use crate::config::Config;
 use crate::limiter::{Limiter, Limits};
@@ -19,6 +21,7 @@ pub const SPEC: Spec = Spec::new::<MemoryLimiter>(
     "memory_limiter",
     "Refuses data while more of it is held than a limit allows",
 )
+.carrying(Carries::Same(Signals::ALL))
 .role(Role::Guards)
 .stability(Stability::Beta);
 

@@ -1,12 +1,15 @@
 //! `nop`: receives nothing.
 
 use component::{
-    BuildCx, BuildError, Component, Ended, Kind, Outlets, Receiver, RunCx, Spec, Stability, Stage,
+    BuildCx, BuildError, Carries, Component, Ended, Kind, Outlets, Receiver, RunCx, Spec, Stability, Stage,
 };
 use config::{Fields, Section};
+use data::Signals;
 
 /// The component type.
-pub const SPEC: Spec = Spec::new::<Nop>(Kind::Receiver, "nop", "Receives nothing").stability(Stability::Beta);
+pub const SPEC: Spec = Spec::new::<Nop>(Kind::Receiver, "nop", "Receives nothing")
+    .carrying(Carries::Same(Signals::ALL))
+    .stability(Stability::Beta);
 
 /// No settings.
 #[derive(Clone, Debug, Default)]
