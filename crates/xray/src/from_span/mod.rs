@@ -1,6 +1,38 @@
 //! Spans become documents.
+//!
+//! [`Translator::translate`] reads a request in wire bytes and appends one document for each span, or two for the local
+//! root of a service that calls another. Nothing is built in between: a span is read in one pass into a list of its
+//! attributes, each looked up once in a table of the names that mean something (`known`); the members of the document
+//! are then written in the reference's order. What all spans of a resource have in common is made once (`resource`).
+//!
+//! The rules are those of the OpenTelemetry Collector's `awsxrayexporter`, 0.156. Where that one loses data or fails,
+//! this does not; what else it does better is an option.
+
+mod annotations;
+mod aws;
+mod cause;
+mod document;
+mod http;
+mod known;
+mod links;
+mod local_root;
+mod name;
+mod resource;
+mod span;
+mod sql;
+mod stack;
+mod url;
+mod value;
 
 use std::ops::Range;
+
+use otlp::view::Traces;
+
+use crate::ids::IdSource;
+use crate::names;
+use annotations::{Extras, Names};
+use resource::ResourceRead;
+use span::SpanRead;
 
 /// What of a translation is a matter of choice.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -29,6 +61,8 @@ pub struct Options {
     pub body_size_as_content_length: bool,
     /// Events that are not exceptions and the scope's name go into the metadata.
     pub keep_events: bool,
+    /// Stack traces tell of Python's direct causes, and of .NET's paths without a line.
+    pub complete_stack_traces: bool,
     /// The most bytes of a document.
     pub max_document_bytes: usize,
 }
@@ -48,6 +82,7 @@ impl Default for Options {
             keep_network_attributes: false,
             body_size_as_content_length: false,
             keep_events: false,
+            complete_stack_traces: false,
             max_document_bytes: 64_000,
         }
     }
@@ -114,4 +149,89 @@ pub enum Reason {
     /// Nothing more could be left out, and it is larger than a document may be.
     #[error("the document is too large")]
     TooLarge,
+}
+
+/// The oldest time in a trace id, in seconds before now: 28 days.
+const MAX_AGE: i64 = 28 * 24 * 60 * 60;
+/// How far ahead it may be, in seconds.
+const MAX_LEAD: i64 = 5 * 60;
+
+/// Makes documents of spans.
+#[derive(Debug)]
+pub struct Translator {
+    context: Context,
+}
+
+/// What every part of the translation may need.
+#[derive(Debug)]
+struct Context {
+    options: Options,
+    indexed: Names,
+    ids: IdSource,
+    /// Seconds since 1970.
+    now: i64,
+}
+
+impl Translator {
+    /// With these options. The ids of exceptions, and of segments that no span has, follow from the seed.
+    #[must_use]
+    pub fn new(options: Options, seed: u64) -> Self {
+        let indexed = Names::new(&options.indexed_attributes);
+        Self { context: Context { options, indexed, ids: IdSource::new(seed), now: 0 } }
+    }
+
+    /// Appends the documents of a request of traces, in the order of its spans, to those that are there. `now`, in
+    /// seconds since 1970, matters only where the time in trace ids is looked at.
+    ///
+    /// The request should have passed [`otlp::admit`]; of one that has not, this makes something or other.
+    pub fn translate(&mut self, request: &[u8], now: i64, documents: &mut Documents) {
+        self.context.now = now;
+        let mut resource = ResourceRead::default();
+        let mut span = SpanRead::new();
+        for resource_spans in Traces::new(request).resource_spans() {
+            resource.read(resource_spans.resource().attributes(), &self.context);
+            let mut extras = Extras::default();
+            for scope_spans in resource_spans.scope_spans() {
+                if self.context.options.keep_events {
+                    span.scope_name = scope_spans.scope().name().as_bytes();
+                }
+                for bytes in scope_spans.spans() {
+                    span.read(bytes.as_bytes());
+                    self.write(&span, &resource, &mut extras, documents);
+                }
+            }
+        }
+    }
+
+    fn write<'m>(
+        &mut self,
+        span: &SpanRead<'m>,
+        resource: &'m ResourceRead<'m>,
+        extras: &mut Extras<'m>,
+        documents: &mut Documents,
+    ) {
+        let item = documents.items;
+        documents.items += 1;
+        if !is_time_valid(span.trace_id, &self.context) {
+            documents.refused.push(Refused { item, reason: Reason::TraceIdTime });
+            return;
+        }
+        let (first, second) = local_root::shapes(span, &mut self.context.ids);
+        for shape in std::iter::once(first).chain(second) {
+            let start = documents.bytes.len();
+            let id = document::write(&mut documents.bytes, span, resource, &shape, &mut self.context, extras);
+            let range = start..documents.bytes.len();
+            documents.entries.push(Entry { range, item, id, trimmed: false });
+        }
+    }
+}
+
+/// Whether the time in a trace id is one that X-Ray took before it took ids of any kind.
+fn is_time_valid(trace_id: [u8; 16], context: &Context) -> bool {
+    if context.options.skip_timestamp_validation {
+        return true;
+    }
+    let [a, b, c, d, ..] = trace_id;
+    let age = context.now.saturating_sub(u32::from_be_bytes([a, b, c, d]).into());
+    (-MAX_LEAD..=MAX_AGE).contains(&age)
 }

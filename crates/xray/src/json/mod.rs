@@ -1,4 +1,6 @@
-//! JSON as it is written into documents.
+//! JSON as it is written into documents, and as it is found in attributes.
+
+pub mod scan;
 
 use std::borrow::Cow;
 

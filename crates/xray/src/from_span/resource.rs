@@ -1,0 +1,174 @@
+//! What all documents of a resource have in common, made once.
+
+use std::ops::Range;
+
+use otlp::view::{AnyValue, Attributes};
+
+use super::span::Attribute;
+use super::stack::Language;
+use super::{Context, annotations, aws, value};
+use crate::json;
+
+/// In front of a resource attribute's name, in metadata and annotations.
+pub(super) const PREFIX: &[u8] = b"otel.resource.";
+
+/// A resource, and what is written of it.
+#[derive(Debug, Default)]
+pub(super) struct ResourceRead<'a> {
+    attributes: Vec<Attribute<'a>>,
+    /// `service.name`, if it is there.
+    pub service_name: Option<&'a [u8]>,
+    /// `cloud.account.id`.
+    pub account_id: &'a [u8],
+    /// The `aws` block is left out, since the resource is in another cloud.
+    pub elsewhere: bool,
+    /// Type of the AWS resource; empty if unknown.
+    pub origin: &'static str,
+    /// What the stack traces look like.
+    pub language: Option<Language>,
+    /// The attributes as metadata and annotations, sorted by name.
+    pub entries: Vec<Entry>,
+    text: Vec<u8>,
+    service: Range<usize>,
+    aws: Range<usize>,
+    metadata: Range<usize>,
+}
+
+/// A resource attribute as it is written.
+#[derive(Clone, Debug)]
+pub(super) struct Entry {
+    /// `otel.resource.<key>`.
+    pub name: Vec<u8>,
+    /// The same, as the key of an annotation.
+    pub label: Vec<u8>,
+    value: Range<usize>,
+    /// An annotation can hold it.
+    pub simple: bool,
+    /// The configuration makes it an annotation.
+    pub indexed: bool,
+}
+
+impl<'a> ResourceRead<'a> {
+    /// Reads another resource.
+    pub(super) fn read(&mut self, attributes: Attributes<'a>, context: &Context) {
+        self.attributes.clear();
+        self.attributes.extend(attributes.map(|attribute| Attribute::read(attribute.as_bytes())));
+        self.service_name = self.get("service.name").map(Attribute::text);
+        self.account_id = self.text("cloud.account.id");
+        let provider = self.text("cloud.provider");
+        self.elsewhere = !provider.is_empty() && provider != b"aws";
+        self.origin = self.find_origin();
+        self.language = Language::of(self.text("telemetry.sdk.language"));
+        let mut text = std::mem::take(&mut self.text);
+        text.clear();
+        self.service = within(&mut text, |text| self.write_service(text));
+        self.aws = within(&mut text, |text| aws::write_resource(text, self, context));
+        self.entries.clear();
+        for attribute in &self.attributes {
+            let attribute_value = attribute.value();
+            if !value::is_some(&attribute_value) {
+                continue;
+            }
+            let name = [PREFIX, attribute.key].concat();
+            let simple = value::is_simple(&attribute_value);
+            let indexed = simple && (context.options.index_all_attributes || context.indexed.has(&name));
+            let value = within(&mut text, |text| value::write(text, attribute_value));
+            let label = annotations::annotation_key(&name, context).into_owned();
+            self.entries.push(Entry { name, label, value, simple, indexed });
+        }
+        self.entries.sort_by(|one, other| one.name.cmp(&other.name));
+        self.metadata = self.write_metadata(&mut text);
+        self.text = text;
+    }
+
+    /// The first attribute with this name.
+    pub(super) fn get(&self, name: &str) -> Option<&Attribute<'a>> {
+        self.attributes.iter().find(|attribute| attribute.key == name.as_bytes())
+    }
+
+    /// The text of an attribute, empty if there is none or it is no text.
+    pub(super) fn text(&self, name: &str) -> &'a [u8] {
+        self.get(name).map_or(&[], Attribute::text)
+    }
+
+    /// The member `service`, comma behind it; empty if there is none.
+    pub(super) fn service(&self) -> &[u8] {
+        self.text.get(self.service.clone()).unwrap_or_default()
+    }
+
+    /// The first members of the block `aws`, a comma behind each but the last.
+    pub(super) fn aws(&self) -> &[u8] {
+        self.text.get(self.aws.clone()).unwrap_or_default()
+    }
+
+    /// The members of the metadata that the configuration makes of it, a comma between them.
+    pub(super) fn metadata(&self) -> &[u8] {
+        self.text.get(self.metadata.clone()).unwrap_or_default()
+    }
+
+    /// An attribute's value, as JSON.
+    pub(super) fn value(&self, entry: &Entry) -> &[u8] {
+        self.text.get(entry.value.clone()).unwrap_or_default()
+    }
+
+    /// Where the reference finds the version, whether or not there is something in it.
+    fn write_service(&self, out: &mut Vec<u8>) {
+        let first = |tags: &Attribute<'a>| match tags.value() {
+            AnyValue::Array(mut tags) => tags.next().map(|tag| tag.as_text().unwrap_or_default().as_bytes()),
+            _ => None,
+        };
+        let version = (self.get("service.version").map(Attribute::text))
+            .or_else(|| self.get("container.image.tags").and_then(first))
+            .or_else(|| self.get("container.image.tag").map(Attribute::text));
+        let Some(version) = version else { return };
+        out.extend_from_slice(b"\"service\":{");
+        if !version.is_empty() {
+            out.extend_from_slice(b"\"version\":");
+            json::string(out, version);
+        }
+        out.extend_from_slice(b"},");
+    }
+
+    fn write_metadata(&self, text: &mut Vec<u8>) -> Range<usize> {
+        let mut rendered = Vec::new();
+        for (at, entry) in self.entries.iter().enumerate() {
+            // Of equal names the last counts.
+            let again = self.entries.get(at + 1).is_some_and(|next| next.name == entry.name);
+            if entry.indexed || again {
+                continue;
+            }
+            if !rendered.is_empty() {
+                rendered.push(b',');
+            }
+            json::string(&mut rendered, &entry.name);
+            rendered.push(b':');
+            rendered.extend_from_slice(text.get(entry.value.clone()).unwrap_or_default());
+        }
+        within(text, |text| text.append(&mut rendered))
+    }
+
+    fn find_origin(&self) -> &'static str {
+        if self.elsewhere {
+            return "";
+        }
+        match self.text("cloud.platform") {
+            b"aws_app_runner" => "AWS::AppRunner::Service",
+            b"aws_eks" => "AWS::EKS::Container",
+            b"aws_elastic_beanstalk" => "AWS::ElasticBeanstalk::Environment",
+            b"aws_ecs" => match self.text("aws.ecs.launchtype") {
+                b"ec2" => "AWS::ECS::EC2",
+                b"fargate" => "AWS::ECS::Fargate",
+                _ => "AWS::ECS::Container",
+            },
+            b"aws_ec2" => "AWS::EC2::Instance",
+            _ => "",
+        }
+    }
+}
+
+/// What `write` appends, as a range.
+fn within(text: &mut Vec<u8>, write: impl FnOnce(&mut Vec<u8>)) -> Range<usize> {
+    let start = text.len();
+    write(text);
+    start..text.len()
+}

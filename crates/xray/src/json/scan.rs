@@ -1,0 +1,290 @@
+//! JSON as it comes: checked once, then copied or taken apart as text.
+
+use std::borrow::Cow;
+
+/// The deepest nesting that is read.
+pub const MAX_DEPTH: u32 = 128;
+
+/// What a value is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    /// `{…}`
+    Object,
+    /// `[…]`
+    Array,
+    /// `"…"`
+    String,
+    /// A number that a double can hold.
+    Number,
+    /// `true` or `false`.
+    Bool,
+    /// `null`
+    Null,
+}
+
+/// Reads a text that is one JSON value; without the blanks around it. None if it is not.
+#[must_use]
+pub fn document(text: &[u8]) -> Option<(Kind, &[u8])> {
+    let start = text.trim_ascii_start();
+    let (kind, rest) = value(start, MAX_DEPTH)?;
+    let value = start.get(..start.len() - rest.len())?;
+    rest.iter().all(|byte| is_blank(*byte)).then_some((kind, value))
+}
+
+/// Reads a value and returns what follows it.
+fn value(text: &[u8], depth: u32) -> Option<(Kind, &[u8])> {
+    match text.first()? {
+        b'{' => members(text.get(1..)?, b'}', depth.checked_sub(1)?).map(|rest| (Kind::Object, rest)),
+        b'[' => members(text.get(1..)?, b']', depth.checked_sub(1)?).map(|rest| (Kind::Array, rest)),
+        b'"' => string(text).map(|(_, rest)| (Kind::String, rest)),
+        b't' => text.strip_prefix(b"true").map(|rest| (Kind::Bool, rest)),
+        b'f' => text.strip_prefix(b"false").map(|rest| (Kind::Bool, rest)),
+        b'n' => text.strip_prefix(b"null").map(|rest| (Kind::Null, rest)),
+        _ => number(text).map(|rest| (Kind::Number, rest)),
+    }
+}
+
+fn members(text: &[u8], end: u8, depth: u32) -> Option<&[u8]> {
+    let mut rest = skip_blanks(text);
+    if let Some(rest) = rest.strip_prefix(&[end]) {
+        return Some(rest);
+    }
+    loop {
+        if end == b'}' {
+            let (_, after) = string(rest)?;
+            rest = skip_blanks(skip_blanks(after).strip_prefix(b":")?);
+        }
+        rest = skip_blanks(value(rest, depth)?.1);
+        if let Some(rest) = rest.strip_prefix(&[end]) {
+            return Some(rest);
+        }
+        rest = skip_blanks(rest.strip_prefix(b",")?);
+    }
+}
+
+/// Reads a string: what stands between its quotes, and what follows.
+fn string(text: &[u8]) -> Option<(&[u8], &[u8])> {
+    let body = text.strip_prefix(b"\"")?;
+    let mut at = 0;
+    loop {
+        at += body.get(at..)?.iter().position(|byte| *byte < 0x20 || matches!(byte, b'"' | b'\\'))?;
+        match body.get(at)? {
+            b'"' => return Some((body.get(..at)?, body.get(at + 1..)?)),
+            b'\\' => at += escape_len(body.get(at + 1..)?)? + 1,
+            _ => return None,
+        }
+    }
+}
+
+fn escape_len(after_backslash: &[u8]) -> Option<usize> {
+    match after_backslash.first()? {
+        b'"' | b'\\' | b'/' | b'b' | b'f' | b'n' | b'r' | b't' => Some(1),
+        b'u' => after_backslash.get(1..5)?.iter().all(u8::is_ascii_hexdigit).then_some(5),
+        _ => None,
+    }
+}
+
+fn number(text: &[u8]) -> Option<&[u8]> {
+    let len = text.iter().position(|byte| !matches!(byte, b'0'..=b'9' | b'+' | b'-' | b'.' | b'e' | b'E'));
+    let (number, rest) = text.split_at_checked(len.unwrap_or(text.len()))?;
+    let unsigned = number.strip_prefix(b"-").unwrap_or(number);
+    let whole = unsigned.iter().take_while(|byte| byte.is_ascii_digit()).count();
+    if whole == 0 || (whole > 1 && unsigned.first() == Some(&b'0')) {
+        return None;
+    }
+    let mut after = unsigned.get(whole..)?;
+    if let Some(fraction) = after.strip_prefix(b".") {
+        after = digits(fraction)?;
+    }
+    if let [b'e' | b'E', exponent @ ..] = after {
+        after = digits(exponent.strip_prefix(b"+").or(exponent.strip_prefix(b"-")).unwrap_or(exponent))?;
+    }
+    let finite = || str::from_utf8(number).ok()?.parse::<f64>().ok().filter(|value| value.is_finite());
+    (after.is_empty() && finite().is_some()).then_some(rest)
+}
+
+/// Skips one digit or more.
+fn digits(text: &[u8]) -> Option<&[u8]> {
+    let len = text.iter().take_while(|byte| byte.is_ascii_digit()).count();
+    if len == 0 { None } else { text.get(len..) }
+}
+
+const fn is_blank(byte: u8) -> bool {
+    matches!(byte, b' ' | b'\t' | b'\n' | b'\r')
+}
+
+fn skip_blanks(text: &[u8]) -> &[u8] {
+    let len = text.iter().take_while(|byte| is_blank(**byte)).count();
+    text.get(len..).unwrap_or_default()
+}
+
+/// The members of an object, in order: what stands between a key's quotes, and the value's text. Ends at what is not
+/// JSON, or no object.
+pub fn members_of(object: &[u8]) -> impl Iterator<Item = (&[u8], &[u8])> {
+    let mut rest = object.strip_prefix(b"{").map(skip_blanks).unwrap_or_default();
+    std::iter::from_fn(move || {
+        let (key, after) = string(rest)?;
+        let start = skip_blanks(skip_blanks(after).strip_prefix(b":")?);
+        let (_, end) = value(start, MAX_DEPTH)?;
+        rest = skip_blanks(end).strip_prefix(b",").map(skip_blanks).unwrap_or_default();
+        Some((key, start.get(..start.len() - end.len())?))
+    })
+}
+
+/// The elements of an array, in order, as text. Ends at what is not JSON, or no array.
+pub fn elements_of(array: &[u8]) -> impl Iterator<Item = &[u8]> {
+    let mut rest = array.strip_prefix(b"[").map(skip_blanks).unwrap_or_default();
+    std::iter::from_fn(move || {
+        let (_, end) = value(rest, MAX_DEPTH)?;
+        let element = rest.get(..rest.len() - end.len())?;
+        rest = skip_blanks(end).strip_prefix(b",").map(skip_blanks).unwrap_or_default();
+        Some(element)
+    })
+}
+
+/// The text of a string, given what stands between its quotes. Half a surrogate pair becomes U+FFFD.
+#[must_use]
+pub fn unescape(body: &[u8]) -> Cow<'_, [u8]> {
+    if memchr::memchr(b'\\', body).is_none() {
+        return Cow::Borrowed(body);
+    }
+    let mut out = Vec::with_capacity(body.len());
+    let mut rest = body;
+    while let Some((byte, after)) = rest.split_first() {
+        rest = after;
+        if *byte == b'\\' {
+            rest = unescape_one(&mut out, after);
+        } else {
+            out.push(*byte);
+        }
+    }
+    Cow::Owned(out)
+}
+
+/// Appends what an escape stands for; returns what follows it.
+fn unescape_one<'a>(out: &mut Vec<u8>, after_backslash: &'a [u8]) -> &'a [u8] {
+    let Some((mark, mut rest)) = after_backslash.split_first() else { return &[] };
+    let plain = match mark {
+        b'n' => b'\n',
+        b't' => b'\t',
+        b'r' => b'\r',
+        b'b' => 0x08,
+        b'f' => 0x0c,
+        b'u' => {
+            let first = take_hex(&mut rest);
+            let mut code = first;
+            if (0xd800..0xdc00).contains(&first)
+                && let Some(mut low) = rest.strip_prefix(b"\\u")
+            {
+                let second = take_hex(&mut low);
+                if (0xdc00..0xe000).contains(&second) {
+                    code = 0x1_0000 + ((first - 0xd800) << 10) + (second - 0xdc00);
+                    rest = low;
+                }
+            }
+            let character = char::from_u32(code).unwrap_or(char::REPLACEMENT_CHARACTER);
+            out.extend_from_slice(character.encode_utf8(&mut [0; 4]).as_bytes());
+            return rest;
+        }
+        other => *other,
+    };
+    out.push(plain);
+    rest
+}
+
+fn take_hex(rest: &mut &[u8]) -> u32 {
+    let (digits, after) = rest.split_at_checked(4).unwrap_or((rest, &[]));
+    *rest = after;
+    digits.iter().fold(0, |code, digit| code << 4 | char::from(*digit).to_digit(16).unwrap_or(0))
+}
+
+/// Appends a value without the blanks between its parts, its strings escaped anew, its numbers as they are.
+pub fn compact(out: &mut Vec<u8>, text: &[u8]) {
+    let mut rest = text;
+    while let Some(byte) = rest.first() {
+        if *byte == b'"' {
+            let Some((body, after)) = string(rest) else { return };
+            super::string(out, &unescape(body));
+            rest = after;
+        } else {
+            if !is_blank(*byte) {
+                out.push(*byte);
+            }
+            rest = rest.get(1..).unwrap_or_default();
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_json_is_told_from_what_is_not_as_serde_does() {
+        for text in [
+            "{}",
+            " [ ] ",
+            "null",
+            "true",
+            "false",
+            "0",
+            "-0",
+            "1.5e3",
+            "1E-2",
+            "\"a\"",
+            "[1,2]",
+            "{\"a\":[{}]}",
+            "{\"a\" : 1 , \"b\":\"\\u00e9\\n\"}",
+            "[1,]",
+            "{,}",
+            "01",
+            "1.",
+            ".5",
+            "-",
+            "+1",
+            "1e",
+            "tru",
+            "nul",
+            "\"a",
+            "\"\\x\"",
+            "\"\\u12\"",
+            "\"\t\"",
+            "{\"a\"}",
+            "{\"a\":}",
+            "{a:1}",
+            "[1 2]",
+            "1 1",
+            "",
+            " ",
+            "1e999",
+            "{\"a\":1}}",
+            "[[[[]]]]",
+        ] {
+            let ours = document(text.as_bytes()).is_some();
+            assert_eq!(ours, serde_json::from_str::<serde_json::Value>(text).is_ok(), "{text}");
+        }
+        assert!(document("[".repeat(100_000).as_bytes()).is_none());
+        assert_eq!(document(b" {} ").map(|(kind, _)| kind), Some(Kind::Object));
+    }
+
+    #[test]
+    fn members_and_elements_come_in_order() {
+        let object = br#"{ "a" : 1 , "b\n":[ 2 ], "c":{"d":"}"} }"#;
+        let members: Vec<_> = members_of(object).collect();
+        let expected: [(&[u8], &[u8]); 3] = [(b"a", b"1"), (b"b\\n", b"[ 2 ]"), (b"c", br#"{"d":"}"}"#)];
+        assert_eq!(members, expected);
+        let elements: Vec<_> = elements_of(br#"[ 1, "a" ,[2]]"#).collect();
+        assert_eq!(elements, [&b"1"[..], b"\"a\"", b"[2]"]);
+        assert_eq!(members_of(b"{}").count() + members_of(b"[1]").count() + elements_of(b"[]").count(), 0);
+    }
+
+    #[test]
+    fn compact_text_says_the_same() {
+        let text =
+            r#" { "a\/é\ud83d\ude00" : [ 1.0 , 9007199254740993 , "x y\u0041\"" , null ] , "l":"\ud800x" } "#;
+        let mut out = Vec::new();
+        compact(&mut out, text.as_bytes());
+        let expected = "{\"a/é😀\":[1.0,9007199254740993,\"x yA\\\"\",null],\"l\":\"\u{fffd}x\"}";
+        assert_eq!(String::from_utf8(out).expect("UTF-8"), expected);
+    }
+}
