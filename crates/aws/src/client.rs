@@ -21,7 +21,9 @@ pub struct Settings {
     pub timeout: Duration,
     /// A proxy for every request; empty leaves it to the environment.
     pub proxy_address: String,
-    /// Accept any certificate of the service.
+    /// TLS to the service.
+    pub tls: tls::ClientSettings,
+    /// Accept any certificate of the service, whatever `tls` says.
     pub no_verify_ssl: bool,
     /// Idle connections kept; 0 is 100.
     pub max_idle_conns: usize,
@@ -38,6 +40,7 @@ impl Default for Settings {
         Self {
             timeout: Duration::from_secs(30),
             proxy_address: String::new(),
+            tls: tls::ClientSettings::default(),
             no_verify_ssl: false,
             max_idle_conns: 0,
             idle_conn_timeout: Duration::from_secs(90),
@@ -110,8 +113,8 @@ impl Client {
         let settings = http_client::Settings {
             proxy_url: settings.proxy_address.clone(),
             tls: tls::ClientSettings {
-                insecure_skip_verify: settings.no_verify_ssl,
-                ..tls::ClientSettings::default()
+                insecure_skip_verify: settings.no_verify_ssl || settings.tls.insecure_skip_verify,
+                ..settings.tls.clone()
             },
             timeout: settings.timeout,
             headers,

@@ -5,7 +5,8 @@
 //! - [`region`] and [`endpoint`]: the orders of precedence and the partitions;
 //! - [`Credentials`]: the AWS SDK's own chain, cached until shortly before its expiry;
 //! - [`sign`]: Signature Version 4 over a request's head and its body's hash;
-//! - [`Client`]: signed POSTs over [`net::http::client`], with AWS's error codes.
+//! - [`Client`]: signed POSTs over [`net::http::client`], with AWS's error codes;
+//! - [`proxy`]: a server that signs and forwards, and answers sampling requests from rules of its own.
 //!
 //! The AWS SDK is used for what it alone knows: where credentials come from, and the signature. Its requests (to STS,
 //! SSO and the metadata services) go over our HTTP client, so there is one TLS stack, and proxies are honoured.
@@ -15,6 +16,7 @@ mod connector;
 mod credentials;
 pub mod endpoint;
 pub mod metadata;
+pub mod proxy;
 pub mod region;
 mod session;
 pub mod sign;

@@ -25,7 +25,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("component", &["config", "data", "telemetry"]),
     ("delivery", &["component", "config", "data", "otlp", "telemetry"]),
     ("admin", &["component", "data", "net"]),
-    ("aws", &["component", "config", "net"]),
+    ("aws", &["component", "config", "data", "net", "telemetry", "xray"]),
     ("engine", &["component", "config", "data", "telemetry"]),
     ("testkit", &["component", "config", "data", "otlp", "telemetry"]),
 ];

@@ -145,6 +145,8 @@ pub struct Client {
 struct Shared {
     settings: Settings,
     headers: HeaderMap,
+    /// For requests that say nothing else.
+    user_agent: Option<HeaderValue>,
     proxies: Proxies,
     in_flight: Option<Semaphore>,
 }
@@ -172,7 +174,8 @@ impl Client {
         let pool = pool(&settings, connector);
         let limit = settings.max_conns_per_host;
         let in_flight = (limit > 0).then(|| Semaphore::new(limit.min(Semaphore::MAX_PERMITS)));
-        Ok(Self { pool, shared: Arc::new(Shared { settings, headers, proxies, in_flight }) })
+        let user_agent = HeaderValue::try_from(default_user_agent()).ok();
+        Ok(Self { pool, shared: Arc::new(Shared { settings, headers, user_agent, proxies, in_flight }) })
     }
 
     /// Posts the body that `parts` make one after another, compressed as configured, with `headers` besides the
@@ -269,6 +272,9 @@ impl Client {
         for (name, value) in &self.shared.headers {
             target.insert(name.clone(), value.clone());
         }
+        if let Some(agent) = &self.shared.user_agent {
+            target.entry(USER_AGENT).or_insert_with(|| agent.clone());
+        }
         if settings.disable_keep_alives {
             target.insert(CONNECTION, HeaderValue::from_static("close"));
         }
@@ -304,9 +310,6 @@ fn pool(settings: &Settings, connector: Connector) -> legacy::Client<Connector, 
 
 fn base_headers(settings: &Settings) -> Result<HeaderMap, ClientError> {
     let mut headers = HeaderMap::new();
-    if let Ok(agent) = HeaderValue::try_from(default_user_agent()) {
-        headers.insert(USER_AGENT, agent);
-    }
     for (name, value) in &settings.headers {
         // The reader of the configuration has warned. The Collector takes it, and then fails every request.
         let Ok(key) = HeaderName::try_from(name.as_str()) else { continue };
