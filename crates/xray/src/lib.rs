@@ -6,6 +6,7 @@
 //! - [`from_span`]: spans become documents, written straight from the wire into one buffer.
 //! - [`to_span`]: documents become OTLP.
 //! - [`sampling`]: the rules by which X-Ray's SDKs sample.
+//! - [`trim`](mod@trim): what is too large for the API is shortened.
 //!
 //! Nothing here waits, asks the time or reads the environment, and no input makes it panic.
 
@@ -16,3 +17,4 @@ pub mod json;
 pub mod names;
 pub mod sampling;
 pub mod to_span;
+pub mod trim;

@@ -12,6 +12,7 @@ mod annotations;
 mod aws;
 mod cause;
 mod document;
+mod fuzz;
 mod http;
 mod known;
 mod links;
@@ -30,6 +31,10 @@ use otlp::view::Traces;
 
 use crate::ids::IdSource;
 use crate::names;
+use crate::trim::trim;
+#[doc(hidden)]
+pub use fuzz::fuzz_spans;
+
 use annotations::{Extras, Names};
 use resource::ResourceRead;
 use span::SpanRead;
@@ -95,7 +100,7 @@ pub struct Documents {
     pub bytes: Vec<u8>,
     /// The documents, in the order of the spans.
     pub entries: Vec<Entry>,
-    /// The spans that did not become a document.
+    /// The spans that did not become a document, or a part of which did not.
     pub refused: Vec<Refused>,
     /// How many spans were read.
     pub items: usize,
@@ -220,8 +225,15 @@ impl Translator {
         for shape in std::iter::once(first).chain(second) {
             let start = documents.bytes.len();
             let id = document::write(&mut documents.bytes, span, resource, &shape, &mut self.context, extras);
+            let max = self.context.options.max_document_bytes;
+            let trimmed = documents.bytes.len() - start > max;
+            if trimmed && !trim(&mut documents.bytes, start, max) {
+                documents.bytes.truncate(start);
+                documents.refused.push(Refused { item, reason: Reason::TooLarge });
+                continue;
+            }
             let range = start..documents.bytes.len();
-            documents.entries.push(Entry { range, item, id, trimmed: false });
+            documents.entries.push(Entry { range, item, id, trimmed });
         }
     }
 }

@@ -1,9 +1,10 @@
 //! JSON as it comes: checked once, then copied or taken apart as text.
 
 use std::borrow::Cow;
+use std::ops::Range;
 
 /// The deepest nesting that is read.
-pub const MAX_DEPTH: u32 = 128;
+pub const MAX_DEPTH: u32 = 100;
 
 /// What a value is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -142,6 +143,45 @@ pub fn elements_of(array: &[u8]) -> impl Iterator<Item = &[u8]> {
     })
 }
 
+/// Where a member of an object, or an element of an array, is in a text.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Member {
+    /// What stands between the key's quotes; empty for an element.
+    pub key: Range<usize>,
+    /// The value.
+    pub value: Range<usize>,
+}
+
+/// The members or elements of the object or array that begins at a place in a text. Ends at what is not JSON.
+#[must_use]
+pub fn members_at(text: &[u8], at: usize) -> Vec<Member> {
+    let mut members = Vec::new();
+    let place = |rest: &[u8]| text.len() - rest.len();
+    let opened = text.get(at..).unwrap_or_default();
+    let (is_object, inside) = match opened {
+        [b'{', inside @ ..] => (true, inside),
+        [b'[', inside @ ..] => (false, inside),
+        _ => return members,
+    };
+    let mut rest = skip_blanks(inside);
+    loop {
+        let mut key = 0..0;
+        if is_object {
+            let Some((name, after)) = string(rest) else { return members };
+            let end = place(after) - 1;
+            key = end - name.len()..end;
+            let Some(after) = skip_blanks(after).strip_prefix(b":") else { return members };
+            rest = skip_blanks(after);
+        }
+        let Some((_, after)) = value(rest, MAX_DEPTH) else { return members };
+        members.push(Member { key, value: place(rest)..place(after) });
+        match skip_blanks(after).strip_prefix(b",") {
+            Some(next) => rest = skip_blanks(next),
+            None => return members,
+        }
+    }
+}
+
 /// The text of a string, given what stands between its quotes. Half a surrogate pair becomes U+FFFD.
 #[must_use]
 pub fn unescape(body: &[u8]) -> Cow<'_, [u8]> {
@@ -276,6 +316,20 @@ mod tests {
         let elements: Vec<_> = elements_of(br#"[ 1, "a" ,[2]]"#).collect();
         assert_eq!(elements, [&b"1"[..], b"\"a\"", b"[2]"]);
         assert_eq!(members_of(b"{}").count() + members_of(b"[1]").count() + elements_of(b"[]").count(), 0);
+    }
+
+    #[test]
+    fn members_are_found_where_they_are() {
+        let text = br#"xx{ "a" : 1 ,"b":[ 2, {"c":3}]}"#;
+        let members = members_at(text, 2);
+        let shown: Vec<_> =
+            members.iter().map(|it| (&text[it.key.clone()], &text[it.value.clone()])).collect();
+        let expected: [(&[u8], &[u8]); 2] = [(b"a", b"1"), (b"b", br#"[ 2, {"c":3}]"#)];
+        assert_eq!(shown, expected);
+        let elements = members_at(text, members[1].value.start);
+        let shown: Vec<_> = elements.iter().map(|it| &text[it.value.clone()]).collect();
+        assert_eq!(shown, [&b"2"[..], br#"{"c":3}"#]);
+        assert_eq!(members_at(b"[]", 0).len() + members_at(b"{}", 0).len() + members_at(b"1", 5).len(), 0);
     }
 
     #[test]

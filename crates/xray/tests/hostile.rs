@@ -1,0 +1,309 @@
+//! Spans as nobody should send them: the body of the fuzz target `spans` over requests and mutations of them, and
+//! generated spans.
+
+mod support;
+
+use collimator_xray::from_span::{Documents, Options, Translator, fuzz_spans};
+use otlp::wire::{write_fixed64_field, write_len_field, write_nested, write_varint_field};
+use proptest::prelude::*;
+use serde_json::Value;
+use support::wire;
+
+const MUTATIONS: usize = 20_000;
+
+fn seeds() -> Vec<Vec<u8>> {
+    let cases: Value =
+        serde_json::from_slice(include_bytes!("fixtures/awsxray-exporter.json")).expect("recorded cases");
+    let cases = cases.as_array().expect("a list").iter();
+    cases.flat_map(|case| case["input"].as_array().expect("a list").iter().map(wire)).collect()
+}
+
+#[test]
+fn requests_and_their_mutations_hold() {
+    let seeds = seeds();
+    let mut random = Random(0x9e37_79b9_7f4a_7c15);
+    for seed in &seeds {
+        fuzz_spans(seed);
+    }
+    for round in 0..MUTATIONS {
+        let mut data = seeds[round % seeds.len()].clone();
+        for _ in 0..=random.below(4) {
+            mutate(&mut data, &mut random);
+        }
+        fuzz_spans(&data);
+    }
+}
+
+/// What stack traces are made of.
+const PIECES: [&str; 22] = [
+    "\n",
+    "\r\n",
+    "\tat ",
+    "    at ",
+    "   at ",
+    "(",
+    ")",
+    ":",
+    "/",
+    ":1",
+    ":2:3",
+    "Caused by: ",
+    " in ",
+    ":line 4",
+    "  File ",
+    "\"a.py\", line 3, in f",
+    "During handling of the above exception, another exception occurred:",
+    "native",
+    "goroutine 1 [running]:",
+    "é",
+    ",",
+    " ",
+];
+
+#[test]
+fn stack_traces_hold() {
+    let mut random = Random(7);
+    for _ in 0..MUTATIONS {
+        let pieces = (0..random.below(14)).map(|_| PIECES[random.below(PIECES.len())]);
+        let text: String = pieces.collect();
+        fuzz_spans(text.as_bytes());
+    }
+}
+
+fn mutate(data: &mut Vec<u8>, random: &mut Random) {
+    let at = random.below(data.len() + 1);
+    match random.below(5) {
+        0 => data.truncate(at),
+        1 => drop(data.splice(at..at, PIECES[random.below(PIECES.len())].bytes())),
+        2 => drop(data.drain(at..(at + random.below(8)).min(data.len()))),
+        3 => {
+            if let Some(byte) = data.get_mut(at) {
+                *byte = random.below(256) as u8;
+            }
+        }
+        _ => {
+            let copy = data[at..(at + random.below(60)).min(data.len())].to_vec();
+            let to = random.below(data.len() + 1);
+            data.splice(to..to, copy);
+        }
+    }
+}
+
+struct Random(u64);
+
+impl Random {
+    fn below(&mut self, bound: usize) -> usize {
+        self.0 ^= self.0 << 13;
+        self.0 ^= self.0 >> 7;
+        self.0 ^= self.0 << 17;
+        (self.0 >> 11) as usize % bound
+    }
+}
+
+/// Names that mean something to the translation.
+const NAMES: [&str; 40] = [
+    "http.method",
+    "http.request.method",
+    "http.client_ip",
+    "client.address",
+    "http.status_code",
+    "http.response.status_code",
+    "http.url",
+    "url.full",
+    "url.scheme",
+    "http.host",
+    "url.path",
+    "url.query",
+    "net.peer.name",
+    "server.address",
+    "server.port",
+    "net.peer.ip",
+    "network.peer.address",
+    "aws.span.kind",
+    "aws.local.service",
+    "aws.remote.service",
+    "peer.service",
+    "aws.service",
+    "rpc.system",
+    "rpc.method",
+    "aws.account_id",
+    "aws.dynamodb.table_names",
+    "messaging.url",
+    "db.system",
+    "db.system.name",
+    "db.name",
+    "db.statement",
+    "db.connection_string",
+    "enduser.id",
+    "aws.xray.inprogress",
+    "aws.xray.annotations",
+    "aws.xray.metadata.ns",
+    "aws.xray.metadata.default",
+    "otel.resource.x",
+    "x",
+    "é y",
+];
+
+#[derive(Clone, Debug)]
+enum Any {
+    Empty,
+    Text(String),
+    Bool(bool),
+    Int(i64),
+    Double(f64),
+    List(Vec<Self>),
+    Map(Vec<(String, Self)>),
+    Bytes(Vec<u8>),
+}
+
+impl Any {
+    fn write(&self, out: &mut Vec<u8>) {
+        match self {
+            Self::Empty => {}
+            Self::Text(text) => write_len_field(out, 1, text.as_bytes()),
+            Self::Bool(value) => write_varint_field(out, 2, (*value).into()),
+            Self::Int(value) => write_varint_field(out, 3, *value as u64),
+            Self::Double(value) => write_fixed64_field(out, 4, value.to_bits()),
+            Self::List(values) => write_nested(out, 5, |out| {
+                values.iter().for_each(|value| write_nested(out, 1, |out| value.write(out)));
+            }),
+            Self::Map(members) => write_nested(out, 6, |out| write_attributes(out, 1, members)),
+            Self::Bytes(bytes) => write_len_field(out, 7, bytes),
+        }
+    }
+}
+
+fn write_attributes(out: &mut Vec<u8>, number: u32, attributes: &[(String, Any)]) {
+    for (key, value) in attributes {
+        write_nested(out, number, |out| {
+            write_len_field(out, 1, key.as_bytes());
+            write_nested(out, 2, |out| value.write(out));
+        });
+    }
+}
+
+fn any_value() -> impl Strategy<Value = Any> {
+    let text = prop_oneof![
+        Just("LOCAL_ROOT".to_owned()),
+        Just("aws-api".to_owned()),
+        Just("mysql".to_owned()),
+        Just("postgresql".to_owned()),
+        Just("10.0.0.1".to_owned()),
+        Just("{\"a\":{\"b\":[1,\"\\u0007\"]}}".to_owned()),
+        ".{0,40}",
+    ];
+    let leaf = prop_oneof![
+        6 => text.prop_map(Any::Text),
+        1 => Just(Any::Empty),
+        1 => any::<bool>().prop_map(Any::Bool),
+        3 => prop_oneof![any::<i64>(), 200..600_i64].prop_map(Any::Int),
+        1 => any::<f64>().prop_map(Any::Double),
+        1 => proptest::collection::vec(any::<u8>(), 0..9).prop_map(Any::Bytes),
+    ];
+    leaf.prop_recursive(3, 12, 4, |inner| {
+        prop_oneof![
+            proptest::collection::vec(inner.clone(), 0..4).prop_map(Any::List),
+            proptest::collection::vec((".{0,6}", inner), 0..4).prop_map(Any::Map),
+        ]
+    })
+}
+
+fn attributes() -> impl Strategy<Value = Vec<(String, Any)>> {
+    let name = prop_oneof![4 => proptest::sample::select(&NAMES[..]).prop_map(str::to_owned), 1 => ".{0,12}"];
+    // Names are unique, as they should be.
+    proptest::collection::btree_map(name, any_value(), 0..14).prop_map(|map| map.into_iter().collect())
+}
+
+prop_compose! {
+    fn request()(
+        resource in attributes(),
+        own in attributes(),
+        kind in 0..7_u64,
+        parent in any::<bool>(),
+        name in ".{0,30}",
+        error in any::<bool>(),
+        event in proptest::option::of(attributes()),
+        start in any::<u64>(),
+    ) -> Vec<u8> {
+        let mut out = Vec::new();
+        write_nested(&mut out, 1, |out| {
+            write_nested(out, 1, |out| write_attributes(out, 1, &resource));
+            write_nested(out, 2, |out| write_nested(out, 2, |out| {
+                write_len_field(out, 1, &[9; 16]);
+                write_len_field(out, 2, &[8; 8]);
+                if parent {
+                    write_len_field(out, 4, &[7; 8]);
+                }
+                write_len_field(out, 5, name.as_bytes());
+                write_varint_field(out, 6, kind);
+                write_fixed64_field(out, 7, start);
+                write_attributes(out, 9, &own);
+                if let Some(event) = &event {
+                    write_nested(out, 11, |out| {
+                        write_len_field(out, 2, b"exception");
+                        write_attributes(out, 3, event);
+                    });
+                }
+                if error {
+                    write_nested(out, 15, |out| write_varint_field(out, 3, 2));
+                }
+            }));
+        });
+        out
+    }
+}
+
+/// The members of a document, in the order in which they may come.
+const ORDER: [&str; 22] = [
+    "name",
+    "id",
+    "start_time",
+    "service",
+    "origin",
+    "user",
+    "links",
+    "trace_id",
+    "end_time",
+    "in_progress",
+    "http",
+    "fault",
+    "error",
+    "throttle",
+    "cause",
+    "aws",
+    "annotations",
+    "metadata",
+    "namespace",
+    "parent_id",
+    "type",
+    "sql",
+];
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(2_000))]
+
+    /// Every document has what a document must have, in order, each once; annotations are simple and their keys sorted.
+    #[test]
+    fn documents_are_sound(request in request(), index_all in any::<bool>()) {
+        let options = Options { index_all_attributes: index_all, ..Options::default() };
+        let mut documents = Documents::default();
+        Translator::new(options, 1).translate(&request, 0, &mut documents);
+        prop_assert!(documents.refused.is_empty() && !documents.entries.is_empty());
+        for entry in &documents.entries {
+            let text = documents.text(entry);
+            let parsed: Value = serde_json::from_slice(text).expect("JSON");
+            let members = collimator_xray::json::scan::members_of(text);
+            let keys: Vec<String> = members.map(|(key, _)| String::from_utf8_lossy(key).into_owned()).collect();
+            let places: Vec<_> = keys.iter().map(|key| ORDER.iter().position(|known| known == key)).collect();
+            prop_assert!(places.iter().all(Option::is_some) && places.is_sorted(), "{keys:?}");
+            let name = parsed["name"].as_str().expect("a name");
+            prop_assert!(!name.is_empty() && name.len() <= 200);
+            prop_assert!(parsed["fault"].is_boolean() && parsed["error"].is_boolean() && parsed["throttle"].is_boolean());
+            prop_assert!(parsed.get("end_time").is_some() != parsed.get("in_progress").is_some());
+            for (key, value) in parsed["annotations"].as_object().into_iter().flatten() {
+                prop_assert!(value.is_string() || value.is_number() || value.is_boolean());
+                prop_assert!(key.chars().all(|c| c.is_ascii_alphanumeric() || c == '_' || c == '.'), "{key}");
+            }
+        }
+    }
+}
