@@ -49,7 +49,13 @@ pub(crate) fn examine(locations: &[Location], lists: Lists) -> Examined {
     let draft = Draft::read(&tree, COMPONENTS, &mut diagnostics);
     if let Some(draft) = &draft {
         let (environment, user_agent) = (environment::of_process(), run::user_agent().into());
-        let cx = BuildCx { id: Arc::default(), signal: None, environment, user_agent };
+        let cx = BuildCx {
+            id: Arc::default(),
+            signal: None,
+            signals: data::Signals::default(),
+            environment,
+            user_agent,
+        };
         draft.try_build(&cx, &mut diagnostics);
     }
     Examined { draft, root: Some(tree.root), diagnostics }

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use data::Signal;
+use data::{Signal, Signals};
 
 /// What surrounds the process: environment variables as they were at the start, the machine's memory, feature gates.
 /// Nothing but the binary reads the real ones.
@@ -94,6 +94,8 @@ pub struct BuildCx {
     pub id: Arc<str>,
     /// What a processor or connector is handed; none for components that serve several signals at once.
     pub signal: Option<Signal>,
+    /// What the pipelines that name it carry.
+    pub signals: Signals,
     /// The environment, for what is defined through it (proxies).
     pub environment: Environment,
     /// For `User-Agent` and the like: `Collimator/0.1.0 (linux/x86_64)`.

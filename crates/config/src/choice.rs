@@ -14,6 +14,8 @@ pub trait Choice: Copy + PartialEq + Default + 'static {
     const SPELLINGS: &'static [(&'static str, Self)];
     /// Whether capital letters don't matter.
     const IGNORE_CASE: bool = false;
+    /// Whether a key without a value keeps what is there, as for those that are structs in the Collector.
+    const NULL_KEEPS: bool = false;
 
     /// The spelling of this value.
     fn spelling(self) -> &'static str {
@@ -23,6 +25,9 @@ pub trait Choice: Copy + PartialEq + Default + 'static {
 
 /// Reads an enum by its spellings. What [`setting_by_choice!`](crate::setting_by_choice) calls.
 pub fn read_choice<C: Choice>(place: &mut C, node: &Node, reader: &mut Reader<'_>) {
+    if C::NULL_KEEPS && node.is_null() {
+        return;
+    }
     let text = if node.is_null() { Some("") } else { node.as_text() };
     let same = |spelling: &str, text: &str| match C::IGNORE_CASE {
         true => spelling.eq_ignore_ascii_case(text),
@@ -36,10 +41,12 @@ pub fn read_choice<C: Choice>(place: &mut C, node: &Node, reader: &mut Reader<'_
     let words = || C::SPELLINGS.iter().map(|(spelling, _)| *spelling).filter(|spelling| !spelling.is_empty());
     let message = format!("expected one of {}, found {node}", suggest::list(words()));
     let finding = Diagnostic::error(node.span, reader.path(), message);
-    reader.push(match text.and_then(|text| suggest::nearest(text, words())) {
-        Some(near) => finding.help(format!("did you mean `{near}`?")),
-        None => finding,
-    });
+    match text.and_then(|text| suggest::nearest(text, words())) {
+        Some(near) if !text.is_some_and(|text| text.ends_with('\n')) => {
+            reader.push(finding.help(format!("did you mean `{near}`?")));
+        }
+        _ => reader.push_about(node, finding),
+    }
 }
 
 /// The JSON schema of an enum.

@@ -317,7 +317,9 @@ impl<T: Section> Setting for Optional<T> {
                     return;
                 }
                 _ => reader.under("enabled", key.span, |reader| {
-                    reader.expected(&enabled, "`true` or `false`");
+                    reader.expected_bare(&enabled, "`true` or `false`", |value| {
+                        matches!(value, Value::Bool(_))
+                    });
                 }),
             }
         }

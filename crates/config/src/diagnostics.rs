@@ -6,7 +6,7 @@ use serde_json::json;
 
 use crate::note::Note;
 use crate::snippet;
-use crate::source::{Sources, Span};
+use crate::source::{Position, Sources, Span};
 
 /// At most this many findings of each severity are kept; a file that is wrong throughout needs no more.
 const MAX_FINDINGS: usize = 500;
@@ -152,11 +152,19 @@ impl Diagnostics {
         self.found.is_empty()
     }
 
-    /// The findings, by position.
+    /// The findings by line; of those of one line errors first.
     pub fn sorted(&self) -> Vec<&Diagnostic> {
         let mut sorted: Vec<&Diagnostic> = self.found.iter().collect();
-        sorted.sort_by_key(|found| (found.span.source, found.span.start, found.severity));
+        sorted.sort_by_key(|found| {
+            let Position { line, column } = found.span.start;
+            (found.span.source, line, found.severity, column)
+        });
         sorted
+    }
+
+    /// Takes the findings out.
+    pub(crate) fn into_found(self) -> Vec<Diagnostic> {
+        self.found
     }
 
     /// The texts that positions refer to.

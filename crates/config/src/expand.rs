@@ -8,8 +8,8 @@ use crate::source::{SourceId, Span};
 use crate::tree::{Node, Origin, Value};
 use crate::yaml;
 
-/// How far what a reference supplies may contain references in turn.
-const MAX_DEPTH: usize = 32;
+/// How far what a reference supplies may contain references in turn. The Collector goes to 1,000.
+const MAX_DEPTH: usize = 200;
 /// Most bytes that all references together may supply.
 const MAX_SUPPLIED: usize = yaml::MAX_BYTES;
 /// Most references in one configuration, those in what references supply included.

@@ -1,15 +1,20 @@
 //! The description of a section: its keys and what is said about each.
 
+mod access;
+mod field;
+
 use std::ops::RangeInclusive;
 
 use serde_json::Value as Json;
 
-use crate::diagnostics::{Diagnostic, Severity};
-use crate::reader::Reader;
-use crate::section::{Checks, Section, redact};
-use crate::setting::{Row, Setting, warn_of_clear_text};
+use self::access::Place;
+use self::field::Discarded;
+use crate::diagnostics::Severity;
+use crate::section::{Checks, Section};
+use crate::setting::Setting;
 use crate::suggest;
-use crate::tree::{Node, Value};
+
+pub(crate) use self::field::Field;
 
 /// The keys of a section, in the order of documentation.
 pub struct Fields<S> {
@@ -19,7 +24,6 @@ pub struct Fields<S> {
 }
 
 type FieldCheck<S> = Box<dyn Fn(&mut S, &mut Checks)>;
-type ValueCheck<S> = Box<dyn Fn(&mut S) -> Result<(), String>>;
 
 impl<S: Section> Fields<S> {
     pub(crate) fn new() -> Self {
@@ -46,7 +50,17 @@ impl<S: Section> Fields<S> {
     pub fn ignored<T: Setting>(&mut self, name: &'static str, doc: &'static str, why: &'static str) {
         let field = self.add(Field::new(name, doc, None));
         field.effect = Some((Severity::Warning, why));
-        field.discarded = Some(Discarded { read: discard::<T>, schema: || T::default().schema() });
+        field.discarded = Some(Discarded::of::<T>());
+    }
+
+    /// A key whose value is read and forgotten: what is in it says itself what has no effect.
+    pub fn forgotten<T: Setting>(&mut self, name: &'static str, doc: &'static str) {
+        self.add(Field::new(name, doc, None)).discarded = Some(Discarded::of::<T>());
+    }
+
+    /// Takes out a key of a flattened block, for a section that describes it in its own way or does not have it.
+    pub fn without(&mut self, name: &str) {
+        self.list.retain(|field| field.name != name);
     }
 
     /// A key of the Collector that can't be ignored safely: giving it is an error that says why.
@@ -71,35 +85,6 @@ impl<S: Section> Fields<S> {
         debug_assert!(!self.list.iter().any(|other| other.name == field.name), "{} twice", field.name);
         self.list.push_mut(field)
     }
-}
-
-/// One key.
-pub(crate) struct Field<S> {
-    pub(crate) name: &'static str,
-    pub(crate) doc: &'static str,
-    pub(crate) required: bool,
-    pub(crate) aliases: Vec<&'static str>,
-    secret: bool,
-    deprecated: Option<&'static str>,
-    /// Set if the key does nothing yet, with the reason.
-    effect: Option<(Severity, &'static str)>,
-    access: Option<Box<dyn Access<S>>>,
-    /// The type of a key that has no place.
-    discarded: Option<Discarded>,
-    checks: Vec<ValueCheck<S>>,
-    /// Added to the schema of the type.
-    schema: Vec<(&'static str, Json)>,
-}
-
-/// How a value is read that nobody keeps.
-#[derive(Clone, Copy)]
-struct Discarded {
-    read: fn(&Node, &mut Reader<'_>),
-    schema: fn() -> Json,
-}
-
-fn discard<T: Setting>(node: &Node, reader: &mut Reader<'_>) {
-    T::default().read(node, reader);
 }
 
 /// A key that has just been described, to say more about it.
@@ -142,6 +127,32 @@ impl<S: Section, T: Setting> FieldOf<'_, S, T> {
     /// The key has no effect yet and can't be ignored safely: any value but the default is an error that says why.
     pub fn unsupported(self, why: &'static str) -> Self {
         self.field.effect = Some((Severity::Error, why));
+        self
+    }
+
+    /// The Collector takes negative numbers here, which this type has not: they are read as `value`, with a warning
+    /// that ends in `meaning`: "no limit".
+    pub fn negative_is(self, value: T, meaning: &'static str) -> Self
+    where
+        T: Clone,
+    {
+        let place = self.place;
+        self.field.negative = Some(Box::new(move |section| {
+            place(section).clone_from(&value);
+            Some(meaning)
+        }));
+        self
+    }
+
+    /// Without a value the key is as if it were not given: a pointer in the Collector that is nil by default.
+    pub fn null_is_absent(self) -> Self {
+        self.field.null_is_absent = true;
+        self
+    }
+
+    /// Negative numbers are taken, and forgotten, in a section that is off.
+    pub fn negative_if(self, off: fn(&S) -> bool) -> Self {
+        self.field.negative = Some(Box::new(move |section| off(section).then_some("")));
         self
     }
 
@@ -221,222 +232,5 @@ fn plain<T: Setting>(value: &T) -> String {
     match value.render() {
         Json::String(text) => text,
         other => other.to_string(),
-    }
-}
-
-impl<S: 'static> Field<S> {
-    fn new(name: &'static str, doc: &'static str, access: Option<Box<dyn Access<S>>>) -> Self {
-        let (aliases, checks, schema) = (Vec::new(), Vec::new(), Vec::new());
-        let (required, secret, deprecated, effect) = (false, false, None, None);
-        let discarded = None;
-        Self { name, doc, required, aliases, secret, deprecated, effect, access, discarded, checks, schema }
-    }
-
-    fn through<O: 'static>(self, place: fn(&mut O) -> &mut S) -> Field<O> {
-        let through = |check: ValueCheck<S>| -> ValueCheck<O> { Box::new(move |outer| check(place(outer))) };
-        Field {
-            name: self.name,
-            doc: self.doc,
-            required: self.required,
-            aliases: self.aliases,
-            secret: self.secret,
-            deprecated: self.deprecated,
-            effect: self.effect,
-            access: self.access.map(|inner| Box::new(Through { place, inner }) as Box<dyn Access<O>>),
-            discarded: self.discarded,
-            checks: self.checks.into_iter().map(through).collect(),
-            schema: self.schema,
-        }
-    }
-
-    pub(crate) fn is_called(&self, key: &str) -> bool {
-        self.name == key || self.aliases.contains(&key)
-    }
-
-    /// Whether the struct holds it, or it is merely known.
-    pub(crate) fn has_place(&self) -> bool {
-        self.access.is_some()
-    }
-
-    pub(crate) fn read(&self, section: &mut S, key: &str, node: &Node, reader: &mut Reader<'_>) {
-        let warn = |reader: &mut Reader<'_>, message: String, help: String| {
-            reader.push(Diagnostic::warning(reader.place(), reader.path(), message).help(help));
-        };
-        if key != self.name {
-            warn(reader, format!("`{key}` is deprecated"), format!("use `{}`", self.name));
-        }
-        if let Some(instead) = self.deprecated {
-            warn(reader, format!("`{key}` is deprecated"), instead.to_owned());
-        }
-        let Some(access) = &self.access else {
-            if let Some(discarded) = self.discarded {
-                (discarded.read)(node, reader);
-            }
-            // Without a value nothing is asked for.
-            if !node.is_null() && node.value != Value::Seq(Vec::new()) {
-                self.no_effect(reader);
-            }
-            return;
-        };
-        let default = access.render(section);
-        let before = reader.error_count();
-        access.read(section, node, reader);
-        if reader.error_count() != before {
-            return;
-        }
-        let value = access.render(section);
-        if self.secret {
-            warn_of_clear_text(node, reader);
-        }
-        if self.required && (value == Json::Null || value == "") {
-            reader.error(node.span, format!("`{}` must not be empty", self.name));
-            return;
-        }
-        if value != default {
-            self.no_effect(reader);
-        }
-        for check in &self.checks {
-            if let Err(message) = check(section) {
-                reader.error(node.span, message);
-            }
-        }
-    }
-
-    fn no_effect(&self, reader: &mut Reader<'_>) {
-        match self.effect {
-            None => {}
-            Some((Severity::Warning, why)) => {
-                reader.warning(reader.place(), format!("`{}` has no effect: {why}", self.name));
-            }
-            Some((Severity::Error, why)) => {
-                reader.error(reader.place(), format!("`{}` is not supported: {why}", self.name));
-            }
-        }
-    }
-
-    pub(crate) fn render(&self, section: &mut S) -> Json {
-        let rendered = self.access.as_ref().map_or(Json::Null, |access| access.render(section));
-        if self.secret { redact(rendered) } else { rendered }
-    }
-
-    pub(crate) fn expose(&self, section: &mut S) -> Json {
-        self.access.as_ref().map_or(Json::Null, |access| access.expose(section))
-    }
-
-    pub(crate) fn schema(&self, section: &mut S) -> Json {
-        let mut schema = match (&self.access, self.discarded) {
-            (Some(access), _) => access.schema(section),
-            (None, Some(discarded)) => (discarded.schema)(),
-            (None, None) => Json::Object(Default::default()),
-        };
-        let Some(object) = schema.as_object_mut() else { return schema };
-        object.extend(self.schema.iter().map(|(name, value)| ((*name).to_owned(), value.clone())));
-        object.insert("description".into(), self.doc.into());
-        if self.deprecated.is_some() || self.effect.is_some() {
-            object.insert("deprecated".into(), true.into());
-        }
-        if self.access.as_ref().is_some_and(|access| !access.is_block()) {
-            object.insert("default".into(), self.render(section));
-        }
-        schema
-    }
-
-    pub(crate) fn reference(&self, section: &mut S, prefix: &str, rows: &mut Vec<Row>) {
-        let Some(access) = &self.access else { return };
-        let name = format!("{prefix}{}", self.name);
-        let default = match self.render(section) {
-            _ if access.is_block() || self.required => String::new(),
-            Json::Null => String::new(),
-            Json::String(text) => text,
-            other => other.to_string(),
-        };
-        let doc = match self.effect {
-            Some((Severity::Warning, why)) => format!("{} Has no effect: {why}.", self.doc),
-            Some((Severity::Error, why)) => format!("{} Refused: {why}.", self.doc),
-            None => self.doc.to_owned(),
-        };
-        rows.push(Row { name: name.clone(), type_name: access.type_name(), default, doc });
-        access.reference(section, &format!("{name}."), rows);
-    }
-}
-
-/// A field with its type erased.
-trait Access<S> {
-    fn read(&self, section: &mut S, node: &Node, reader: &mut Reader<'_>);
-    fn render(&self, section: &mut S) -> Json;
-    fn expose(&self, section: &mut S) -> Json;
-    fn schema(&self, section: &mut S) -> Json;
-    fn reference(&self, section: &mut S, prefix: &str, rows: &mut Vec<Row>);
-    fn type_name(&self) -> String;
-    fn is_block(&self) -> bool;
-}
-
-struct Place<S, T> {
-    place: fn(&mut S) -> &mut T,
-}
-
-impl<S, T: Setting> Access<S> for Place<S, T> {
-    fn read(&self, section: &mut S, node: &Node, reader: &mut Reader<'_>) {
-        (self.place)(section).read(node, reader);
-    }
-
-    fn render(&self, section: &mut S) -> Json {
-        (self.place)(section).render()
-    }
-
-    fn expose(&self, section: &mut S) -> Json {
-        (self.place)(section).expose()
-    }
-
-    fn schema(&self, section: &mut S) -> Json {
-        (self.place)(section).schema()
-    }
-
-    fn reference(&self, section: &mut S, prefix: &str, rows: &mut Vec<Row>) {
-        (self.place)(section).reference(prefix, rows);
-    }
-
-    fn type_name(&self) -> String {
-        T::type_name()
-    }
-
-    fn is_block(&self) -> bool {
-        T::BLOCK
-    }
-}
-
-/// A field of a flattened section.
-struct Through<O, S> {
-    place: fn(&mut O) -> &mut S,
-    inner: Box<dyn Access<S>>,
-}
-
-impl<O, S> Access<O> for Through<O, S> {
-    fn read(&self, outer: &mut O, node: &Node, reader: &mut Reader<'_>) {
-        self.inner.read((self.place)(outer), node, reader);
-    }
-
-    fn render(&self, outer: &mut O) -> Json {
-        self.inner.render((self.place)(outer))
-    }
-
-    fn expose(&self, outer: &mut O) -> Json {
-        self.inner.expose((self.place)(outer))
-    }
-
-    fn schema(&self, outer: &mut O) -> Json {
-        self.inner.schema((self.place)(outer))
-    }
-
-    fn reference(&self, outer: &mut O, prefix: &str, rows: &mut Vec<Row>) {
-        self.inner.reference((self.place)(outer), prefix, rows);
-    }
-
-    fn type_name(&self) -> String {
-        self.inner.type_name()
-    }
-
-    fn is_block(&self) -> bool {
-        self.inner.is_block()
     }
 }

@@ -42,6 +42,13 @@ pub enum Location {
     Yaml(String),
     /// A web server; the whole URL.
     Http(String),
+    /// `--set PATH=VALUE`: keys joined by `.`, and YAML.
+    Set {
+        /// The keys.
+        path: String,
+        /// The value.
+        value: String,
+    },
 }
 
 /// Why a text is no location.
@@ -132,7 +139,7 @@ impl Location {
     pub fn from_set(text: &str) -> Result<Self, LocationError> {
         let (path, value) =
             text.split_once('=').ok_or_else(|| LocationError::NoEqualSign(text.to_owned()))?;
-        Ok(Self::Yaml(format!("{}: {value}", path.replace('.', "::"))))
+        Ok(Self::Set { path: path.to_owned(), value: value.to_owned() })
     }
 }
 
@@ -160,6 +167,8 @@ impl fmt::Display for Location {
             Self::Env(name) => write!(f, "env:{name}"),
             Self::Yaml(yaml) => write!(f, "yaml:{yaml}"),
             Self::Http(url) => f.write_str(url),
+            // The value may be a secret.
+            Self::Set { path, .. } => write!(f, "--set {path}"),
         }
     }
 }
@@ -197,6 +206,7 @@ fn read(location: &Location, env: &dyn Env, diagnostics: &mut Diagnostics) -> Op
             parse_text(&text, name, diagnostics)
         }
         Location::Yaml(text) => parse_text(text, "yaml".to_owned(), diagnostics),
+        Location::Set { path, value } => parse_set(path, value, name, diagnostics),
     }
 }
 
@@ -256,6 +266,47 @@ fn position(text: &str) -> Position {
 fn parse_text(text: &str, name: String, diagnostics: &mut Diagnostics) -> Option<Node> {
     let source = diagnostics.sources_mut().add(name, text);
     Some(split_paths(yaml::parse(text, source, diagnostics)?))
+}
+
+/// What `--set` gives, read as the Collector reads it and shown as it was typed.
+fn parse_set(path: &str, value: &str, name: String, diagnostics: &mut Diagnostics) -> Option<Node> {
+    let source = diagnostics.sources_mut().add(name, format!("{path}={value}"));
+    let keys = path.replace('.', "::");
+    let mut found = Diagnostics::default();
+    let node = yaml::parse(&format!("{keys}: {value}"), source, &mut found);
+    let length = |text: &str| u32::try_from(text.chars().count()).unwrap_or(u32::MAX);
+    // Behind the keys everything stands further left than in the YAML: one `:` less at each dot, `=` for `: `.
+    let (end, shift) =
+        (length(path).saturating_add(1), length(&keys).saturating_sub(length(path)).saturating_add(1));
+    let typed = |position: &mut Position| {
+        if position.line == 1 {
+            position.column = position.column.saturating_sub(shift).max(position.column.min(end));
+        }
+    };
+    for mut finding in found.into_found() {
+        typed(&mut finding.span.start);
+        typed(&mut finding.span.end);
+        diagnostics.push(finding);
+    }
+    let mut node = node?;
+    each_span(&mut node, &mut |span| {
+        typed(&mut span.start);
+        typed(&mut span.end);
+    });
+    Some(split_paths(node))
+}
+
+fn each_span(node: &mut Node, change: &mut dyn FnMut(&mut Span)) {
+    change(&mut node.span);
+    node.key.iter_mut().for_each(&mut *change);
+    match &mut node.value {
+        Value::Seq(items) => items.iter_mut().for_each(|item| each_span(item, change)),
+        Value::Map(entries) => entries.iter_mut().for_each(|(key, node)| {
+            change(&mut key.span);
+            each_span(node, change);
+        }),
+        _ => {}
+    }
 }
 
 /// Keys may be paths, whatever the source: `exporters::debug::verbosity: detailed`. Maps in lists are left alone, as

@@ -3,7 +3,7 @@
 use crate::diagnostics::{Diagnostic, Diagnostics};
 use crate::note::{Note, Subject};
 use crate::source::Span;
-use crate::tree::Node;
+use crate::tree::{Node, Value};
 
 /// Where reading is, and where findings go.
 pub struct Reader<'d> {
@@ -44,7 +44,29 @@ impl<'d> Reader<'d> {
 
     /// Reports that something else was found than expected.
     pub fn expected(&mut self, node: &Node, what: &str) {
-        self.error(node.span, format!("expected {what}, found {node}"));
+        let finding =
+            Diagnostic::error(node.span, self.path.as_str(), format!("expected {what}, found {node}"));
+        self.push_about(node, finding);
+    }
+
+    /// The same for what would have been right without quotes.
+    pub(crate) fn expected_bare(&mut self, node: &Node, what: &str, is_right: fn(&Value) -> bool) {
+        if !node.without_quotes().is_some_and(|value| is_right(&value)) {
+            return self.expected(node, what);
+        }
+        let text = node.text.as_deref().unwrap_or_default();
+        let finding =
+            Diagnostic::error(node.span, self.path.as_str(), format!("expected {what}, found {node}"));
+        self.push(finding.help(format!("take the quotes away: {text}")));
+    }
+
+    /// Reports a finding about a value, with what may be the reason of it.
+    pub(crate) fn push_about(&mut self, node: &Node, finding: Diagnostic) {
+        let reason = if finding.help.is_none() { node.remark() } else { None };
+        self.push(match reason {
+            Some(reason) => finding.help(reason),
+            None => finding,
+        });
     }
 
     /// Reports that a null sets the zero value, as in the Collector, and not the default.

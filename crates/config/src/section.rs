@@ -21,25 +21,57 @@ pub trait Section: Clone + Default + 'static {
 
     /// Checks that need several fields, or that hold for defaults too. Runs when all fields could be read.
     fn check(&self, _checks: &mut Checks) {}
+
+    /// Whether the addresses are bound that flattened blocks name. What [`Section::check`] names itself always is.
+    fn binds(&self) -> bool {
+        true
+    }
 }
 
 /// Collects what [`Section::check`] finds.
 #[derive(Debug, Default)]
 pub struct Checks {
-    found: Vec<(Severity, String, String)>,
+    found: Vec<Found>,
     listeners: Vec<(String, Listener)>,
+}
+
+#[derive(Debug)]
+struct Found {
+    severity: Severity,
+    path: String,
+    message: String,
+    /// The keys that it is about; empty for all of the section.
+    about: Vec<&'static str>,
 }
 
 impl Checks {
     /// Reports an error at a key of the section, `"tls.cert_file"`, at an item of a list, `"rules.0.name"`, or at the
     /// section itself: `""`. If the key is not in the file, the nearest that is gets shown.
     pub fn at(&mut self, path: &str, message: impl Into<String>) {
-        self.found.push((Severity::Error, path.to_owned(), message.into()));
+        self.push(Severity::Error, path, message.into(), Vec::new());
+    }
+
+    /// Reports an error at the first of these keys. It is about them and nothing else, so it is reported though other
+    /// keys of the section could not be read.
+    pub fn between(&mut self, keys: &[&'static str], message: impl Into<String>) {
+        let place = keys.first().copied().unwrap_or_default();
+        self.push(Severity::Error, place, message.into(), keys.to_vec());
     }
 
     /// Reports a warning, in the same way.
     pub fn warn(&mut self, path: &str, message: impl Into<String>) {
-        self.found.push((Severity::Warning, path.to_owned(), message.into()));
+        self.push(Severity::Warning, path, message.into(), Vec::new());
+    }
+
+    fn push(&mut self, severity: Severity, path: &str, message: String, about: Vec<&'static str>) {
+        self.found.push(Found { severity, path: path.to_owned(), message, about });
+    }
+
+    /// Leaves what can be said though these keys could not be read.
+    fn without(&mut self, unread: &[&'static str]) {
+        let readable = |keys: &[&str]| !keys.is_empty() && !keys.iter().any(|key| unread.contains(key));
+        self.found.retain(|found| readable(&found.about));
+        self.listeners.retain(|(path, _)| readable(&[path, "transport"]));
     }
 
     /// Says that the component binds an address, which the key at `path` gives. Two that want the same are reported
@@ -132,29 +164,34 @@ impl<S: Section> Setting for S {
             _ => return reader.expected(node, "a map of keys"),
         };
         let fields = fields::<S>();
-        let before = reader.reading_errors();
         let given = read_entries(self, &fields, entries, reader);
-        let misspelled = report_unknown(&fields, &given.unknown, reader);
+        let mut unread = given.failed;
+        unread.extend(report_unknown(&fields, &given.unknown, reader));
         for field in &fields.list {
-            if field.required && !given.known.contains(&field.name) && !misspelled.contains(&field.name) {
+            if field.required && !given.known.contains(&field.name) && !unread.contains(&field.name) {
                 let finding = Diagnostic::error(
                     reader.place(),
                     reader.path(),
                     format!("the key `{}` is required", field.name),
                 );
                 reader.push(finding.help(format!("{}: {}", field.name, field.doc)));
+                unread.push(field.name);
             }
         }
-        // What could not be read still holds its default: checks would report what nobody wrote.
-        let unknown_only = before + given.unknown.len();
-        if reader.reading_errors() == unknown_only && misspelled.is_empty() {
-            let mut checks = Checks::default();
-            self.check(&mut checks);
-            for check in &fields.checks {
-                check(self, &mut checks);
-            }
-            report_checks(checks, node, reader);
+        let mut checks = Checks::default();
+        self.check(&mut checks);
+        let own = checks.listeners.len();
+        for check in &fields.checks {
+            check(self, &mut checks);
         }
+        if !self.binds() {
+            checks.listeners.truncate(own);
+        }
+        if !unread.is_empty() {
+            // What could not be read still holds its default: checks would report what nobody wrote.
+            checks.without(&unread);
+        }
+        report_checks(checks, node, reader);
     }
 
     fn render(&self) -> Json {
@@ -177,6 +214,11 @@ impl<S: Section> Setting for S {
     }
 }
 
+/// Whether a section describes a key.
+pub(crate) fn has_key<S: Section>(key: &str) -> bool {
+    fields::<S>().list.iter().any(|field| field.is_called(key))
+}
+
 fn fields<S: Section>() -> Fields<S> {
     let mut fields = Fields::new();
     S::describe(&mut fields);
@@ -186,6 +228,8 @@ fn fields<S: Section>() -> Fields<S> {
 /// Which keys a map holds.
 struct Given<'n> {
     known: Vec<&'static str>,
+    /// Those of them that could not be read.
+    failed: Vec<&'static str>,
     unknown: Vec<&'n Key>,
 }
 
@@ -195,12 +239,15 @@ fn read_entries<'n, S: Section>(
     entries: &'n [(Key, Node)],
     reader: &mut Reader<'_>,
 ) -> Given<'n> {
-    let mut given = Given { known: Vec::new(), unknown: Vec::new() };
-    for (key, node) in entries {
+    let mut given = Given { known: Vec::new(), failed: Vec::new(), unknown: Vec::new() };
+    // What a block that is off may hold is known only when it is known to be off.
+    let (first, rest): (Vec<_>, Vec<_>) = entries.iter().partition(|(key, _)| key.text == "enabled");
+    for (key, node) in first.into_iter().chain(rest) {
         let Some(field) = fields.list.iter().find(|field| field.is_called(&key.text)) else {
             given.unknown.push(key);
             continue;
         };
+        let before = reader.reading_errors();
         reader.under(&key.text, key.span, |reader| {
             if given.known.contains(&field.name) {
                 reader.error(key.span, format!("`{}` is given under both of its names", field.name));
@@ -209,6 +256,9 @@ fn read_entries<'n, S: Section>(
             }
         });
         given.known.push(field.name);
+        if reader.reading_errors() != before {
+            given.failed.push(field.name);
+        }
     }
     given
 }
@@ -242,7 +292,7 @@ fn report_checks(checks: Checks, node: &Node, reader: &mut Reader<'_>) {
         let separator = if below.is_empty() || reader.path().is_empty() { "" } else { "::" };
         (span, format!("{}{separator}{below}", reader.path()))
     };
-    for (severity, keys, message) in checks.found {
+    for Found { severity, path: keys, message, .. } in checks.found {
         let (span, path) = locate(&keys, reader);
         reader.push_of_check(Diagnostic { severity, ..Diagnostic::error(span, path, message) });
     }

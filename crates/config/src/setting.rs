@@ -70,7 +70,7 @@ impl Setting for bool {
                 *self = false;
                 reader.null_is_zero(node, "`false`");
             }
-            _ => reader.expected(node, "`true` or `false`"),
+            _ => reader.expected_bare(node, "`true` or `false`", |value| matches!(value, Value::Bool(_))),
         }
     }
 
@@ -95,7 +95,7 @@ fn whole_number(node: &Node, reader: &mut Reader<'_>) -> Option<i128> {
             Some(0)
         }
         _ => {
-            reader.expected(node, "an integer");
+            reader.expected_bare(node, "an integer", |value| matches!(value, Value::Int(_)));
             None
         }
     }
@@ -155,7 +155,8 @@ impl Setting for f64 {
                 *self = 0.0;
                 reader.null_is_zero(node, "0");
             }
-            _ => reader.expected(node, "a number"),
+            _ => reader
+                .expected_bare(node, "a number", |value| matches!(value, Value::Int(_) | Value::Float(_))),
         }
     }
 
@@ -298,7 +299,9 @@ impl Setting for Duration {
                 Ok(value) => *self = value,
                 Err(error) => {
                     let finding = Diagnostic::error(node.span, reader.path(), error.to_string());
-                    reader.push(finding.help("write numbers with units: `300ms`, `5s`, `1m30s`, `24h`"));
+                    let units = || "write numbers with units: `300ms`, `5s`, `1m30s`, `24h`".to_owned();
+                    let line_break = node.remark().filter(|_| text.ends_with('\n'));
+                    reader.push(finding.help(line_break.unwrap_or_else(units)));
                 }
             },
             Value::Int(_) | Value::Float(_) => nanoseconds(self, node, reader),

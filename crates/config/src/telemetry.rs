@@ -4,14 +4,17 @@ mod any;
 mod logs;
 mod metrics;
 mod resource;
+mod unbuilt;
 
 pub use any::Any;
 pub use logs::{LogEncoding, LogLevel, LogSampling, Logs};
 pub use metrics::{IncludeExclude, Metrics, MetricsLevel, MetricsReader, Prometheus, Pull, PullExporter};
 pub use resource::ResourceAttributes;
+pub use unbuilt::{Periodic, View};
 
 use crate::fields::Fields;
 use crate::section::Section;
+use unbuilt::{Open, Processor, Sampler, SpanLimits};
 
 const NOT_BUILT: &str = "own telemetry is not sent over OTLP";
 
@@ -59,8 +62,10 @@ impl Section for Traces {
     fn describe(fields: &mut Fields<Self>) {
         // Without processors the Collector makes none either, so the level alone changes nothing.
         fields.field("level", "How many there are.", |c| &mut c.level);
-        fields.not_honoured("processors", "Sends own traces over OTLP.", NOT_BUILT);
-        fields.not_honoured("propagators", "How trace contexts are read.", "there are no own traces");
-        fields.not_honoured("sampler", "Which own traces are kept.", "there are no own traces");
+        const NONE: &str = "there are no own traces";
+        fields.ignored::<Vec<Open<Processor>>>("processors", "Sends own traces over OTLP.", NOT_BUILT);
+        fields.ignored::<Vec<String>>("propagators", "How trace contexts are read.", NONE);
+        fields.ignored::<Open<Sampler>>("sampler", "Which own traces are kept.", NONE);
+        fields.ignored::<SpanLimits>("limits", "Bounds of own spans.", NONE);
     }
 }

@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use crate::scalar;
 use crate::source::Span;
 
 /// A value and where it stands.
@@ -147,6 +148,22 @@ impl Node {
             (_, Origin::Expanded, Some(text)) => Some(text),
             _ => None,
         }
+    }
+}
+
+impl Node {
+    /// What about the way this was written may be the reason that it is refused.
+    pub(crate) fn remark(&self) -> Option<String> {
+        let text = self.text.as_deref()?;
+        let is_expanded = self.origin == Origin::Expanded && matches!(self.value, Value::String(_));
+        let remark = "the text that was put in here ends with a line break: take it away";
+        (is_expanded && text.ends_with('\n')).then(|| remark.to_owned())
+    }
+
+    /// What a text in quotes would be without them.
+    pub(crate) fn without_quotes(&self) -> Option<Value> {
+        let is_quoted = self.origin == Origin::Quoted && matches!(self.value, Value::String(_));
+        self.text.as_deref().filter(|_| is_quoted).map(scalar::resolve)
     }
 }
 

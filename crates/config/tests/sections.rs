@@ -285,7 +285,10 @@ fn optional_blocks() {
 
 #[test]
 fn wrong_values() {
-    check_findings("port: '5'", &["error 6 port: expected an integer, found the string `5`"]);
+    check_findings(
+        "port: '5'",
+        &["error 6 port: expected an integer, found the string `5` (take the quotes away: 5)"],
+    );
     check_findings("port: 65536", &["error 6 port: 65536 is not between 0 and 65535"]);
     check_findings("port: -1", &["error 6 port: must not be negative, found -1"]);
     check_findings("port: .inf", &["error 6 port: expected an integer, found the number .inf"]);
@@ -293,7 +296,9 @@ fn wrong_values() {
     check_findings("port: [1]", &["error 6 port: expected an integer, found a list"]);
     check_findings(
         "enabled: 'true'",
-        &["error 9 enabled: expected `true` or `false`, found the string `true`"],
+        &[
+            "error 9 enabled: expected `true` or `false`, found the string `true` (take the quotes away: true)",
+        ],
     );
     check_findings("enabled: yes", &["error 9 enabled: expected `true` or `false`, found the string `yes`"]);
     check_findings(
@@ -324,8 +329,8 @@ fn wrong_values() {
     check_findings(
         "replicas: 3",
         &[
-            "warning 0 replicas: `replicas` has no effect: there is always one",
             "error 10 replicas: must be a power of two",
+            "warning 0 replicas: `replicas` has no effect: there is always one",
         ],
     );
     check_findings("replicas: 1", &[]);
@@ -539,4 +544,100 @@ fn ignored_keys_have_types() {
     assert!(refused.contains("expected an integer, found the string `much`"), "{refused}");
     let schema = schema::<Sized>();
     assert_eq!(schema["properties"]["buffer"]["type"], "integer");
+}
+
+/// Numbers that the Collector's types can hold and ours can't.
+#[test]
+fn negative_numbers_have_a_meaning_where_one_is_given() {
+    #[derive(Debug, Clone, Default, PartialEq)]
+    struct Limits {
+        inner: Inner,
+    }
+    #[derive(Debug, Clone, Default, PartialEq)]
+    struct Inner {
+        enabled: bool,
+        size: usize,
+        wait: Duration,
+        pause: Duration,
+    }
+    impl Section for Inner {
+        fn describe(fields: &mut Fields<Self>) {
+            fields.field("size", "A size.", |c| &mut c.size).negative_is(7, "the default, 7");
+            let wait = Duration::from_secs(1);
+            fields.field("wait", "A wait.", |c| &mut c.wait).negative_is(wait, "1s");
+            fields.field("pause", "Another.", |c| &mut c.pause).negative_if(|c| !c.enabled);
+            fields.field("enabled", "On.", |c| &mut c.enabled);
+        }
+    }
+    impl Section for Limits {
+        fn describe(fields: &mut Fields<Self>) {
+            fields.flatten(|c| &mut c.inner);
+        }
+    }
+    let check = |text: &str, expected: Result<(usize, u64), &str>| {
+        let mut sources = collimator_config::Sources::default();
+        let source = sources.add("text", text);
+        let mut found = Diagnostics::new(sources);
+        let node = collimator_config::yaml::parse(text, source, &mut found).unwrap();
+        let limits = collimator_config::read::<Limits>(&node, &mut found, "");
+        let messages: Vec<&str> = found.sorted().iter().map(|found| found.message.as_str()).collect();
+        match expected {
+            Ok(values) => {
+                let inner = limits.unwrap().inner;
+                assert_eq!((inner.size, inner.wait.as_secs()), values, "{text}");
+            }
+            Err(message) => assert_eq!(messages, [message], "{text}"),
+        }
+    };
+    check("{size: -3, wait: -5s}", Ok((7, 1)));
+    check("{size: -3.5, wait: -5}", Ok((7, 1)));
+    check("{pause: -1s}", Ok((0, 0)));
+    check("{pause: -1s, enabled: false}", Ok((0, 0)));
+    check("{pause: -1s, enabled: true}", Err("a duration must not be negative, found `-1s`"));
+    check("{size: -5s}", Err("expected an integer, found the string `-5s`"));
+    check("{size: -1}", Err("a negative `size` means the default, 7"));
+    let schema = collimator_config::schema::<Limits>();
+    assert!(schema["properties"]["size"].get("minimum").is_none());
+}
+
+/// What is wrong between keys that could be read is said though others could not be.
+#[test]
+fn checks_of_single_keys_need_no_others() {
+    #[derive(Debug, Clone, Default)]
+    struct Sizes {
+        least: u32,
+        most: u32,
+        wait: Duration,
+    }
+    impl Section for Sizes {
+        fn describe(fields: &mut Fields<Self>) {
+            fields.field("least", "Least.", |c| &mut c.least);
+            fields.field("most", "Most.", |c| &mut c.most);
+            fields.field("wait", "Wait.", |c| &mut c.wait);
+            fields.forgotten::<bool>("old", "A switch of old.");
+            fields.not_honoured("gone", "Gone.", "it is");
+            fields.without("gone");
+        }
+
+        fn check(&self, checks: &mut Checks) {
+            if self.most < self.least {
+                checks.between(&["most", "least"], "too small");
+            }
+            if self.wait.is_zero() {
+                checks.at("wait", "no wait");
+            }
+        }
+    }
+    let check = |text: &str, expected: &[&str]| {
+        let found = collimator_config::read_text::<Sizes>(text).unwrap_err();
+        let messages: Vec<String> = found.sorted().iter().map(|found| found.message.clone()).collect();
+        assert_eq!(messages, expected, "{text}");
+    };
+    check("{least: 2, most: 1}", &["no wait", "too small"]);
+    check("{least: 2, most: 1, wait: x}", &["too small", "invalid duration `x`"]);
+    check("{least: 2, most: 1, wiat: 1s}", &["too small", "unknown key `wiat`"]);
+    check("{least: x, most: 1, wait: 1s}", &["expected an integer, found the string `x`"]);
+    check("{mots: 1, least: 2, wait: 1s}", &["unknown key `mots`"]);
+    check("{wait: 1s, old: 5}", &["expected `true` or `false`, found the number 5"]);
+    check("{wait: 1s, gone: 5}", &["unknown key `gone`"]);
 }

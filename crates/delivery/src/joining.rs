@@ -41,7 +41,7 @@ struct Partition {
 
 impl Joining {
     pub(crate) fn new(queue: &SendingQueue, settings: &QueueBatch) -> Self {
-        let sizer = match settings.sizer.unwrap_or(queue.sizer) {
+        let sizer = match queue.batch_sizer(settings) {
             QueueSizer::Bytes => Sizer::Bytes,
             QueueSizer::Items | QueueSizer::Requests => Sizer::Items,
         };

@@ -71,6 +71,8 @@ impl Section for QueueAndRetry {
     }
 }
 
+const ONLY_ITEMS_OR_BYTES: &str = "`batch` supports only `items` or `bytes` sizer, found \"requests\"";
+
 /// The queue in front of an exporter.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SendingQueue {
@@ -78,8 +80,8 @@ pub struct SendingQueue {
     pub num_consumers: usize,
     /// Most that the queue holds, in units of `sizer`. What is being exported counts until it is settled.
     pub queue_size: usize,
-    /// What `queue_size` counts.
-    pub sizer: QueueSizer,
+    /// What `queue_size` counts; requests if it is not given. That it was given matters to `batch`, which inherits it.
+    pub sizer: Option<QueueSizer>,
     /// Whether a client is answered only once its data is delivered.
     pub wait_for_result: bool,
     /// Whether a client waits for room in a full queue instead of being refused.
@@ -95,7 +97,7 @@ impl Default for SendingQueue {
         Self {
             num_consumers: 10,
             queue_size: 1000,
-            sizer: QueueSizer::Requests,
+            sizer: None,
             wait_for_result: false,
             block_on_overflow: false,
             storage: String::new(),
@@ -104,11 +106,25 @@ impl Default for SendingQueue {
     }
 }
 
+impl SendingQueue {
+    /// What `queue_size` counts.
+    #[must_use]
+    pub fn sizer(&self) -> QueueSizer {
+        self.sizer.unwrap_or_default()
+    }
+
+    /// What the sizes of `batch` count: its own sizer, or else the queue's if that was given, or else items.
+    #[must_use]
+    pub fn batch_sizer(&self, batch: &QueueBatch) -> QueueSizer {
+        batch.sizer.or(self.sizer).unwrap_or(QueueSizer::Items)
+    }
+}
+
 impl Section for SendingQueue {
     fn describe(fields: &mut Fields<Self>) {
         fields.field("num_consumers", "Exports that run at once.", |s| &mut s.num_consumers);
         fields.field("queue_size", "Most that the queue holds, in units of `sizer`.", |s| &mut s.queue_size);
-        fields.field("sizer", "What `queue_size` counts.", |s| &mut s.sizer);
+        fields.field("sizer", "What `queue_size` counts: `requests`, unless it is given.", |s| &mut s.sizer);
         fields.field("wait_for_result", "Answer clients only once their data is delivered.", |s| {
             &mut s.wait_for_result
         });
@@ -129,8 +145,10 @@ impl Section for SendingQueue {
             checks.at("queue_size", "`queue_size` must be positive");
         }
         if let Some(batch) = self.batch.get() {
-            let same_sizer = batch.sizer.unwrap_or(self.sizer) == self.sizer;
-            if same_sizer && self.sizer != QueueSizer::Requests && batch.min_size > self.queue_size {
+            let sizer = self.batch_sizer(batch);
+            if batch.sizer.is_none() && sizer == QueueSizer::Requests {
+                checks.at("sizer", ONLY_ITEMS_OR_BYTES);
+            } else if sizer == self.sizer() && batch.min_size > self.queue_size {
                 checks.at("batch.min_size", "`min_size` must be less than or equal to `queue_size`");
             }
         }
@@ -150,6 +168,7 @@ pub enum QueueSizer {
 }
 
 impl Choice for QueueSizer {
+    const NULL_KEEPS: bool = true;
     const SPELLINGS: &'static [(&'static str, Self)] =
         &[("requests", Self::Requests), ("items", Self::Items), ("bytes", Self::Bytes)];
 }
@@ -174,7 +193,7 @@ pub struct QueueBatch {
     pub min_size: usize,
     /// Larger batches are split; 0 for no limit.
     pub max_size: usize,
-    /// What the sizes count; the queue's if it is not given, and items if the queue counts requests.
+    /// What the sizes count; see [`SendingQueue::batch_sizer`].
     pub sizer: Option<QueueSizer>,
     /// Joins only what agrees in these request metadata.
     pub partition: Partition,
@@ -206,10 +225,11 @@ impl Section for QueueBatch {
             checks.at("flush_timeout", "`flush_timeout` must be positive, found 0");
         }
         if self.max_size != 0 && self.max_size < self.min_size {
-            checks.at("max_size", "`max_size` must be greater than or equal to `min_size`");
+            let message = "`max_size` must be greater than or equal to `min_size`";
+            checks.between(&["max_size", "min_size"], message);
         }
         if self.sizer == Some(QueueSizer::Requests) {
-            checks.at("sizer", "`batch` supports only `items` or `bytes` sizer, found \"requests\"");
+            checks.between(&["sizer"], ONLY_ITEMS_OR_BYTES);
         }
     }
 }
@@ -230,12 +250,10 @@ impl Section for Partition {
 
     fn check(&self, checks: &mut Checks) {
         let mut seen = BTreeSet::new();
-        for key in &self.metadata_keys {
+        for (index, key) in self.metadata_keys.iter().enumerate() {
             if !seen.insert(key.to_lowercase()) {
-                checks.at(
-                    "metadata_keys",
-                    format!("duplicate entry in metadata_keys: {key:?} (case-insensitive)"),
-                );
+                let message = format!("duplicate entry in metadata_keys: {key:?} (case-insensitive)");
+                checks.at(&format!("metadata_keys.{index}"), message);
             }
         }
     }
@@ -277,19 +295,20 @@ impl Default for Retry {
 impl Section for Retry {
     fn describe(fields: &mut Fields<Self>) {
         fields.field("enabled", "Whether to try again at all.", |s| &mut s.enabled);
-        fields.field("initial_interval", "The first wait.", |s| &mut s.initial_interval);
+        fields
+            .field("initial_interval", "The first wait.", |s| &mut s.initial_interval)
+            .negative_if(|s| !s.enabled);
         fields.field(
             "randomization_factor",
             "Each wait varies by this share of the interval, 0 to 1.",
             |s| &mut s.randomization_factor,
         );
         fields.field("multiplier", "How the interval grows; not below 0.", |s| &mut s.multiplier);
-        fields.field("max_interval", "Longest interval.", |s| &mut s.max_interval);
-        fields.field(
-            "max_elapsed_time",
-            "Longest time from the first attempt to the last; 0 for ever. After it the data is lost.",
-            |s| &mut s.max_elapsed_time,
-        );
+        fields
+            .field("max_interval", "Longest interval.", |s| &mut s.max_interval)
+            .negative_if(|s| !s.enabled);
+        let doc = "Longest time from the first attempt to the last; 0 for ever. After it the data is lost.";
+        fields.field("max_elapsed_time", doc, |s| &mut s.max_elapsed_time).negative_if(|s| !s.enabled);
     }
 
     fn check(&self, checks: &mut Checks) {
@@ -312,10 +331,12 @@ impl Section for Retry {
             return;
         }
         if elapsed < self.initial_interval {
-            checks.at("max_elapsed_time", "'max_elapsed_time' must not be less than 'initial_interval'");
+            let message = "'max_elapsed_time' must not be less than 'initial_interval'";
+            checks.between(&["max_elapsed_time", "initial_interval"], message);
         }
         if elapsed < self.max_interval {
-            checks.at("max_elapsed_time", "'max_elapsed_time' must not be less than 'max_interval'");
+            let message = "'max_elapsed_time' must not be less than 'max_interval'";
+            checks.between(&["max_elapsed_time", "max_interval"], message);
         }
     }
 }

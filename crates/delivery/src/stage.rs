@@ -86,7 +86,7 @@ impl<E: Exporter> ExporterUnit for Unit<E> {
         let queue = self.settings.holding.sending_queue.get();
         let capacity = match queue {
             Some(queue) => Capacity {
-                sizer: queue.sizer.into(),
+                sizer: queue.sizer().into(),
                 size: queue.queue_size,
                 overflow: if queue.block_on_overflow { Overflow::Wait } else { Overflow::Refuse },
                 takes_over: (!queue.wait_for_result).then(|| node.to_string().into()),

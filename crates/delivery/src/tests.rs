@@ -317,7 +317,7 @@ fn joining(num_consumers: usize, queue_size: usize, batch: QueueBatch) -> Settin
     let queue = SendingQueue {
         num_consumers,
         queue_size,
-        sizer: QueueSizer::Items,
+        sizer: Some(QueueSizer::Items),
         batch,
         ..SendingQueue::default()
     };

@@ -8,7 +8,7 @@ use std::time::Duration;
 use component::{BuildError, Carries, Kind, Plan, Spec, Specs};
 use config::document::{self, Document, Reference};
 use config::{Diagnostic, Diagnostics, Node, Span, Tree, Value};
-use data::Signal;
+use data::{Signal, Signals};
 
 use crate::draft::Draft;
 use crate::engine::EngineError;
@@ -105,7 +105,7 @@ impl Blueprint {
     }
 
     pub(crate) fn of(draft: Draft, memory: u64) -> Self {
-        let Draft { document, parts, texts } = draft;
+        let Draft { document, parts, texts, .. } = draft;
         let service = &document.service;
         let max_held_bytes =
             max_held_bytes(service.limits.max_memory_mib, service.limits.max_held_mib, memory);
@@ -145,6 +145,22 @@ impl Blueprint {
     pub(crate) fn signals_from(&self, id: &str) -> BTreeSet<Signal> {
         let takes = |pipeline: &&Pipeline| pipeline.receivers.iter().any(|receiver| &**receiver == id);
         self.pipelines.iter().filter(takes).map(|pipeline| pipeline.signal).collect()
+    }
+
+    /// What the pipelines carry that name a component.
+    pub(crate) fn carried(&self, kind: Kind, id: &str) -> Signals {
+        let among = |list: &[Arc<str>]| list.iter().any(|named| &**named == id);
+        let leads_to = |pipeline: &Pipeline| pipeline.exits.iter().any(|exit| &*exit.id == id);
+        let names = |pipeline: &&Pipeline| match kind {
+            Kind::Receiver => among(&pipeline.receivers),
+            Kind::Processor => among(&pipeline.processors),
+            Kind::Exporter => leads_to(pipeline),
+            Kind::Connector => leads_to(pipeline) || among(&pipeline.receivers),
+            Kind::Extension => false,
+        };
+        let signals: Vec<Signal> =
+            self.pipelines.iter().filter(names).map(|pipeline| pipeline.signal).collect();
+        Signals::of(&signals)
     }
 
     /// Signals that the connector `id` gives for `input`.

@@ -4,9 +4,9 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use component::{BuildCx, Kind, Spec, Specs};
-use config::document::{self, Declared, Document};
+use config::document::{self, Declared, Document, Reference};
 use config::{ComponentId, Diagnostics, Note, Tree};
-use data::Signal;
+use data::{Signal, Signals};
 
 use crate::blueprint::{Blueprint, Part};
 use crate::needs;
@@ -17,6 +17,8 @@ pub struct Draft {
     pub document: Document,
     /// Every component whose settings could be read.
     pub parts: Vec<Drafted>,
+    /// The others, as far as they matter to those.
+    pub(crate) unread: Vec<Unread>,
     pub(crate) texts: Diagnostics,
 }
 
@@ -32,6 +34,14 @@ pub struct Drafted {
     pub used: bool,
 }
 
+/// A component whose settings could not all be read.
+pub(crate) struct Unread {
+    pub(crate) kind: Kind,
+    pub(crate) id: ComponentId,
+    pub(crate) notes: Vec<Note>,
+    pub(crate) used: bool,
+}
+
 impl Draft {
     /// Reads the structure and the settings of every component, used or not. Everything that is wrong goes to
     /// `diagnostics`; nothing is returned if there is no structure at all.
@@ -40,8 +50,8 @@ impl Draft {
         let document = document::read(tree, &specs, diagnostics)?;
         // The structure names components, too; those references were checked with it.
         drop(diagnostics.take_notes());
-        let parts = read_parts(&document, specs, diagnostics);
-        let draft = Self { document, parts, texts: tree.diagnostics() };
+        let (parts, unread) = read_parts(&document, specs, diagnostics);
+        let draft = Self { document, parts, unread, texts: tree.diagnostics() };
         needs::check(&draft, &tree.root, diagnostics);
         Some(draft)
     }
@@ -50,8 +60,9 @@ impl Draft {
     pub fn try_build(&self, cx: &BuildCx, diagnostics: &mut Diagnostics) {
         for drafted in self.parts.iter().filter(|drafted| drafted.used) {
             let part = &drafted.part;
+            let signals = self.carried(&drafted.id, part.spec.kind);
             for signal in self.signals(&drafted.id, part.spec) {
-                let cx = BuildCx { id: Arc::clone(&part.id), signal, ..cx.clone() };
+                let cx = BuildCx { id: Arc::clone(&part.id), signal, signals, ..cx.clone() };
                 if let Err(error) = part.plan.build(&cx) {
                     diagnostics.push(part.finding(&error));
                 }
@@ -63,6 +74,23 @@ impl Draft {
     #[must_use]
     pub fn finish(self, memory: u64, diagnostics: &Diagnostics) -> Option<Blueprint> {
         (!diagnostics.has_errors()).then(|| Blueprint::of(self, memory))
+    }
+
+    /// What the pipelines carry that name a component.
+    fn carried(&self, id: &ComponentId, kind: Kind) -> Signals {
+        let names = |pipeline: &&document::Pipeline| {
+            let lists: &[&[Reference]] = match kind {
+                Kind::Receiver => &[&pipeline.receivers],
+                Kind::Processor => &[&pipeline.processors],
+                Kind::Exporter => &[&pipeline.exporters],
+                Kind::Connector => &[&pipeline.exporters, &pipeline.receivers],
+                Kind::Extension => &[],
+            };
+            lists.iter().any(|list| list.iter().any(|named| named.id == *id))
+        };
+        let pipelines = self.document.service.pipelines.iter().filter(names);
+        let signals: Vec<Signal> = pipelines.map(|pipeline| pipeline.id.signal).collect();
+        Signals::of(&signals)
     }
 
     /// What a component is built for: each signal it is handed, if it is told that at all.
@@ -83,23 +111,31 @@ impl Draft {
     }
 }
 
-fn read_parts(document: &Document, specs: Specs, diagnostics: &mut Diagnostics) -> Vec<Drafted> {
+fn read_parts(
+    document: &Document,
+    specs: Specs,
+    diagnostics: &mut Diagnostics,
+) -> (Vec<Drafted>, Vec<Unread>) {
     let used = used(document);
-    let mut parts = Vec::new();
+    let (mut parts, mut unread) = (Vec::new(), Vec::new());
     for kind in Kind::ALL {
         for Declared { id, node, .. } in document.declared(kind) {
             // An unknown type was reported with the structure.
             let Some(spec) = specs.find(kind, id.component_type()) else { continue };
             let path = format!("{}::{id}", kind.section());
             let plan = spec.parse(node, diagnostics, &path);
-            let notes = diagnostics.take_notes();
-            if let Some(plan) = plan {
-                let part = Part { spec, id: id.to_string().into(), plan, body: node.clone() };
-                parts.push(Drafted { part, id: id.clone(), notes, used: used.contains(&(kind, id)) });
+            let (notes, used) = (diagnostics.take_notes(), used.contains(&(kind, id)));
+            let id = id.clone();
+            match plan {
+                Some(plan) => {
+                    let part = Part { spec, id: id.to_string().into(), plan, body: node.clone() };
+                    parts.push(Drafted { part, id, notes, used });
+                }
+                None => unread.push(Unread { kind, id, notes, used }),
             }
         }
     }
-    parts
+    (parts, unread)
 }
 
 /// What the lists of the service name.

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use component::{BoxError, BuildCx, Environment, Inlet, Kind, NodeId, Out, Phase, Process, RunCx, Stage};
 use config::Node;
-use data::Budget;
+use data::{Budget, Signals};
 use futures::FutureExt as _;
 use futures::future::BoxFuture;
 use tokio::sync::oneshot;
@@ -173,6 +173,7 @@ impl Engine {
         BuildCx {
             id: Arc::clone(id),
             signal: None,
+            signals: Signals::default(),
             environment: self.services.environment.clone(),
             user_agent: Arc::clone(&self.services.user_agent),
         }
@@ -397,6 +398,7 @@ pub fn check(
     let cx = |id: &Arc<str>| BuildCx {
         id: Arc::clone(id),
         signal: None,
+        signals: Signals::default(),
         environment: environment.clone(),
         user_agent: Arc::clone(user_agent),
     };

@@ -9,18 +9,16 @@ use crate::draft::Draft;
 pub(crate) fn check(draft: &Draft, root: &Node, diagnostics: &mut Diagnostics) {
     let mut bound: Vec<Bound> = own_metrics(draft, root);
     bound.extend(admin(draft, root));
-    for drafted in &draft.parts {
-        for note in &drafted.notes {
+    let read = draft.parts.iter().map(|it| (it.part.spec.kind, &it.id, it.used, &it.notes));
+    let unread = draft.unread.iter().map(|it| (it.kind, &it.id, it.used, &it.notes));
+    for (kind, id, used, notes) in read.chain(unread) {
+        for note in notes {
             match &note.subject {
                 Subject::Extension(id) => extension(draft, id, note.span, &note.path, diagnostics),
-                Subject::Listener(listener) if drafted.used => {
-                    let who = format!("the {} `{}`", drafted.part.spec.kind.name(), drafted.part.id);
-                    bound.push(Bound {
-                        listener: listener.clone(),
-                        span: note.span,
-                        path: note.path.clone(),
-                        who,
-                    });
+                Subject::Listener(listener) if used => {
+                    let (listener, path) = (listener.clone(), note.path.clone());
+                    let who = format!("the {} `{id}`", kind.name());
+                    bound.push(Bound { listener, span: note.span, path, who });
                 }
                 Subject::Listener(_) => {}
             }

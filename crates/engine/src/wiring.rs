@@ -284,7 +284,8 @@ impl Wiring<'_> {
 
     fn build_for(&mut self, kind: Kind, id: &Arc<str>, signal: Option<Signal>) -> Option<Stage> {
         let part = self.blueprint.part(kind, id)?;
-        match part.plan.build(&BuildCx { signal, ..(self.cx)(&part.id) }) {
+        let signals = self.blueprint.carried(kind, id);
+        match part.plan.build(&BuildCx { signal, signals, ..(self.cx)(&part.id) }) {
             Ok(stage) => Some(stage),
             Err(error) => {
                 self.errors.push(Unbuilt { kind, id: Arc::clone(id), error });

@@ -85,6 +85,7 @@ fn failures_to_build_come_with_the_rest() {
     let cx = BuildCx {
         id: "".into(),
         signal: None,
+        signals: data::Signals::default(),
         environment: component::Environment::default(),
         user_agent: "".into(),
     };

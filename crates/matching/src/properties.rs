@@ -108,7 +108,8 @@ impl Section for Properties {
         fields.field("log_bodies", "Bodies of log records, as text.", |c| &mut c.log_bodies);
         fields.field("log_severity_texts", "Severity texts of log records.", |c| &mut c.log_severity_texts);
         fields
-            .field("log_severity_number", "Severity numbers of log records.", |c| &mut c.log_severity_number);
+            .field("log_severity_number", "Severity numbers of log records.", |c| &mut c.log_severity_number)
+            .null_is_absent();
         fields.field("metric_names", "Names of metrics.", |c| &mut c.metric_names);
         fields.field("attributes", "Attributes that the span or log record must all have.", |c| {
             &mut c.attributes

@@ -100,24 +100,60 @@ idle_conn_timeout: 10s
 fn mistakes_are_named() {
     check_error::<grpc::client::Config>("endpoint: foo", "address foo: missing port in address");
     check_error::<grpc::client::Config>("endpoint: 'foo:abc'", "invalid port \"abc\"");
-    check_error::<grpc::client::Config>("compression: lz4", "gRPC has gzip, snappy, zstd and none");
+    check_error::<grpc::client::Config>(
+        "compression: lz4",
+        "expected one of `none`, `gzip`, `snappy`, `zstd`",
+    );
     check_error::<grpc::client::Config>("compression: lz5", "lz5");
     check_error::<grpc::client::Config>("balancer_name: zz", "zz");
     check_error::<grpc::client::Config>("auth: {authenticator: x}", "there are no authenticators yet");
-    check_error::<grpc::client::Config>("tls: {max_version: '1.1'}", "has only 1.2 and 1.3");
+    check_error::<grpc::client::Config>("tls: {max_version: '1.1'}", "min_version cannot be greater");
+    check_error::<grpc::client::Config>(
+        "tls: {max_version: '1.2', cipher_suites: [TLS_RSA_WITH_AES_128_GCM_SHA256]}",
+        "none of the cipher suites is available",
+    );
+    check_error::<grpc::client::Config>("tls: {cipher_suites: [TLS_NONE]}", "cipher_suites[0]");
+    check_error::<grpc::client::Config>("tls: {curve_preferences: [P256, P1]}", "curve_preferences[1]");
+    check_error::<grpc::client::Config>("headers: {a: \"b\\n\"}", "its value ends with a line break");
     check_error::<grpc::client::Config>("tls: {tpm: {enabled: true}}", "TPM");
     check_error::<grpc::server::Config>("tls: {}", "must include both certificate and key");
     check_error::<grpc::server::Config>("tls: {cert_file: a}", "must include both certificate and key");
     check_error::<grpc::server::Config>("transport: udp", "udp");
-    check_error::<http::server::Config>(
-        "compression_algorithms: [br]",
-        "unsupported compression type \"br\"",
-    );
     check_error::<http::client::Config>(
         "{compression: gzip, compression_params: {level: 99}}",
         "unsupported parameters {Level:99} for compression type \"gzip\"",
     );
     check_error::<http::client::Config>("proxy_url: socks5://x", "only http:// proxies are supported");
+}
+
+/// What the Collector takes, though it can't be had here, or means nothing.
+#[test]
+fn what_the_collector_takes_is_taken() {
+    let tls = "tls: {min_version: '1.0', max_version: '1.1', curve_preferences: [P521], tpm: {enabled: false, path: /d}, \
+        cipher_suites: [TLS_AES_128_GCM_SHA256, TLS_RSA_WITH_RC4_128_SHA, TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256]}";
+    read::<grpc::client::Config>(tls).unwrap();
+    let text =
+        "{read_timeout: -1s, idle_timeout: -5, max_request_body_size: -1, compression_algorithms: [br]}";
+    let settings = read::<http::server::Config>(text).unwrap().settings();
+    assert_eq!(
+        settings,
+        http::server::Settings {
+            idle_timeout: Duration::ZERO,
+            compression_algorithms: vec!["br".to_owned()],
+            ..http::server::Settings::default()
+        }
+    );
+    let text =
+        "{max_idle_conns: -1, max_conns_per_host: -1, idle_conn_timeout: -1s, http2_read_idle_timeout: -1s}";
+    let settings = read::<http::client::Config>(text).unwrap().settings();
+    assert_eq!((settings.max_idle_conns, settings.max_conns_per_host), (1, 0));
+    assert_eq!(settings.idle_conn_timeout, Duration::ZERO);
+    read::<grpc::server::Config>("{dialer: {timeout: -1s}, keepalive: {server_parameters: {time: -1s}}}")
+        .unwrap();
+    assert_eq!(
+        read::<grpc::client::Config>("keepalive: {time: -1s}").unwrap().settings().keepalive.unwrap().time,
+        Duration::from_secs(10)
+    );
 }
 
 #[test]

@@ -6,7 +6,7 @@
 //! - [`tls`]: both sides' TLS, with certificates re-read from files;
 //! - [`grpc`]: a unary server and client over HTTP/2; [`http`]: an HTTP/1 and HTTP/2 server and a pooled client;
 //! - [`compression`]: every codec behind one cap; [`reserve`]: memory is asked for before a body is read;
-//! - [`status`]: gRPC codes, HTTP statuses and retry hints; [`proxy`] and [`endpoint`]: where a client connects;
+//! - [`status`]: gRPC codes, HTTP statuses and retry hints; [`proxy`], [`endpoint`] and [`url`]: where a client connects;
 //! - [`shutdown`]: how connections are asked to finish, and made to.
 //!
 //! Nothing reads the environment or the clock's date: proxies are passed in as values, and so is "now" where a date
@@ -24,6 +24,7 @@ pub mod reserve;
 pub mod shutdown;
 pub mod status;
 pub mod tls;
+pub mod url;
 
 mod allowance;
 mod body;

@@ -6,7 +6,9 @@ use std::time::Duration;
 use component::{
     ExporterStage, ExporterUnit, Fatal, Inlet, Kind, Listeners, NodeId, Out, Processor, RunCx, Workers,
 };
-use data::{Account, Batch, Budget, Clock as _, ManualClock, Pending, Signal, Statement, Ticket, Time};
+use data::{
+    Account, Batch, Budget, Clock as _, ManualClock, Pending, Signal, Signals, Statement, Ticket, Time,
+};
 use telemetry::metrics::{Options, Registry};
 use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
@@ -204,6 +206,7 @@ pub fn build_cx() -> component::BuildCx {
     component::BuildCx {
         id: "under_test".into(),
         signal: None,
+        signals: Signals::default(),
         environment: component::Environment::default(),
         user_agent: "Collimator/test".into(),
     }

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use super::any::Any;
+use super::unbuilt::{Open, Processor};
 use crate::choice::Choice;
 use crate::collections::Optional;
 use crate::fields::Fields;
@@ -118,7 +119,7 @@ impl Section for Logs {
         fields.field("level", "Least level that is written.", |c| &mut c.level);
         fields.field("encoding", "How lines look.", |c| &mut c.encoding);
         let why = "it changes only panics and stack traces of the Collector, which do not exist here";
-        fields.not_honoured("development", "Development mode.", why);
+        fields.ignored::<bool>("development", "Development mode.", why);
         fields.field("disable_caller", "Leaves out the place in the code.", |c| &mut c.disable_caller);
         // Asked for or not, the outcome is what `true` wants.
         let doc = "Leaves out stack traces; there never are any.";
@@ -129,7 +130,8 @@ impl Section for Logs {
         let doc = "Where it is said that a line could not be written.";
         fields.field("error_output_paths", doc, |c| &mut c.error_output_paths);
         fields.field("initial_fields", "Fields of every line.", |c| &mut c.initial_fields);
-        fields.not_honoured("processors", "Sends own logs over OTLP.", super::NOT_BUILT);
+        let doc = "Sends own logs over OTLP.";
+        fields.ignored::<Vec<Open<Processor>>>("processors", doc, super::NOT_BUILT);
         let doc = "Leaves the `resource` object out of every line.";
         fields.field("disable_zap_resource", doc, |c| &mut c.disable_zap_resource);
     }
@@ -152,9 +154,15 @@ impl Section for Logs {
 
 impl Section for LogSampling {
     fn describe(fields: &mut Fields<Self>) {
-        fields.field("tick", "Length of a tick.", |c| &mut c.tick);
-        fields.field("initial", "Equal lines of a tick that are written anyway.", |c| &mut c.initial);
-        fields.field("thereafter", "Of the others one in this many; 0 for none.", |c| &mut c.thereafter);
+        fields
+            .field("tick", "Length of a tick.", |c| &mut c.tick)
+            .negative_is(Duration::ZERO, "that every line is written");
+        fields
+            .field("initial", "Equal lines of a tick that are written anyway.", |c| &mut c.initial)
+            .negative_is(u64::MAX, "all of them");
+        fields
+            .field("thereafter", "Of the others one in this many; 0 for none.", |c| &mut c.thereafter)
+            .negative_is(0, "none");
     }
 }
 

@@ -1,6 +1,7 @@
 //! The section `service::telemetry::metrics`.
 
 use super::any::Any;
+use super::unbuilt::{Periodic, View};
 use crate::choice::Choice;
 use crate::fields::Fields;
 use crate::section::{Checks, Section};
@@ -14,7 +15,7 @@ pub struct Metrics {
     /// Where they can be read.
     pub readers: Vec<MetricsReader>,
     /// Changes of single metrics; known, and not done.
-    pub views: Vec<Any>,
+    pub views: Vec<View>,
 }
 
 /// How many metrics there are.
@@ -37,7 +38,7 @@ pub struct MetricsReader {
     /// An endpoint to read from.
     pub pull: Option<Pull>,
     /// Sends in intervals; known, and not done.
-    pub periodic: Option<Any>,
+    pub periodic: Option<Periodic>,
 }
 
 /// An endpoint to read from.
@@ -190,6 +191,8 @@ impl Section for MetricsReader {
         fields.field("pull", "An endpoint to read from.", |c| &mut c.pull);
         let why = "own metrics are not sent, only served: use a pull reader with `prometheus`";
         fields.field("periodic", "Sends own metrics in intervals.", |c| &mut c.periodic).not_honoured(why);
+        let why = "there are no other sources of own metrics";
+        fields.ignored::<Vec<Any>>("producers", "Other sources of metrics.", why);
     }
 
     fn check(&self, checks: &mut Checks) {
@@ -207,6 +210,8 @@ impl Section for MetricsReader {
 impl Section for Pull {
     fn describe(fields: &mut Fields<Self>) {
         fields.field("exporter", "The form of the endpoint.", |c| &mut c.exporter);
+        let why = "there are no other sources of own metrics";
+        fields.ignored::<Vec<Any>>("producers", "Other sources of metrics.", why);
     }
 }
 

@@ -100,6 +100,22 @@ impl Choice for Compression {
 
 config::setting_by_choice!(Compression);
 
+/// The same where gRPC is spoken, which has fewer.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct ForGrpc(pub Compression);
+
+impl Choice for ForGrpc {
+    const SPELLINGS: &'static [(&'static str, Self)] = &[
+        ("none", Self(Compression::None)),
+        ("", Self(Compression::None)),
+        ("gzip", Self(Compression::Gzip)),
+        ("snappy", Self(Compression::Snappy)),
+        ("zstd", Self(Compression::Zstd)),
+    ];
+}
+
+config::setting_by_choice!(ForGrpc);
+
 impl Compression {
     /// The format and the `Content-Encoding` of an HTTP request.
     pub fn for_http(self) -> Option<(Encoding, &'static str)> {

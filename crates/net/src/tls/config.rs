@@ -1,7 +1,10 @@
 //! `tls:` blocks as they are read from a configuration.
 
-use config::{Checks, Fields, Section};
+use std::time::Duration;
 
+use config::{Checks, Fields, Secret, Section};
+
+use super::parameters::{CURVE_ONLY_IN_GO, is_only_in_go};
 use super::{ClientSettings, Common, ServerSettings, TlsError};
 
 impl Section for Common {
@@ -30,19 +33,50 @@ impl Section for Common {
             "Key exchanges to allow: P256, P384, X25519, X25519MLKEM768; all when empty.",
             |c| &mut c.curve_preferences,
         );
-        fields.field("reload_interval", "Read certificate and key again this often; 0 is never.", |c| {
-            &mut c.reload_interval
-        });
-        fields.unsupported("tpm", "Keep the private key in a TPM.", "keys in a TPM cannot be used yet");
+        fields
+            .field("reload_interval", "Read certificate and key again this often; 0 is never.", |c| {
+                &mut c.reload_interval
+            })
+            .negative_is(Duration::from_nanos(1), "at every handshake");
+        fields.forgotten::<Tpm>("tpm", "Keep the private key in a TPM.");
     }
 
     fn check(&self, checks: &mut Checks) {
-        report(self.problems(), checks);
-        if matches!(self.min_version.as_str(), "1.0" | "1.1") {
-            let message =
-                format!("TLS {} is not available: 1.2 is the lowest version here", self.min_version);
-            checks.warn("min_version", message);
+        report(self, checks);
+        for (key, version) in [("min_version", &self.min_version), ("max_version", &self.max_version)] {
+            if matches!(version.as_str(), "1.0" | "1.1") {
+                checks.warn(key, format!("TLS {version} is not available: 1.2 is the lowest version here"));
+            }
         }
+        for (index, name) in self.cipher_suites.iter().enumerate().filter(|(_, name)| is_only_in_go(name)) {
+            let message = format!("the cipher suite {name} is not available: it is left out");
+            checks.warn(&format!("cipher_suites.{index}"), message);
+        }
+        for (index, name) in self.curve_preferences.iter().enumerate() {
+            if name == CURVE_ONLY_IN_GO {
+                let only = self.curve_preferences.len() == 1;
+                let instead = if only { "every other is allowed" } else { "it is left out" };
+                let message = format!("the curve {name} is not available: {instead}");
+                checks.warn(&format!("curve_preferences.{index}"), message);
+            }
+        }
+    }
+}
+
+/// `tpm:`, read for its types.
+#[derive(Clone, Default)]
+struct Tpm {
+    enabled: bool,
+}
+
+impl Section for Tpm {
+    fn describe(fields: &mut Fields<Self>) {
+        fields
+            .field("enabled", "Whether the key is in there.", |c| &mut c.enabled)
+            .unsupported("keys in a TPM cannot be used yet");
+        fields.forgotten::<String>("path", "The device.");
+        fields.forgotten::<Secret>("owner_auth", "Password of its owner.");
+        fields.forgotten::<Secret>("auth", "Password of the key.");
     }
 }
 
@@ -84,18 +118,23 @@ impl Section for ClientSettings {
 }
 
 /// Puts each problem where its key is.
-fn report(problems: Vec<TlsError>, checks: &mut Checks) {
-    for problem in problems {
+fn report(common: &Common, checks: &mut Checks) {
+    let item = |list: &[String], key: &str, name: &String| {
+        let index = list.iter().position(|item| item == name);
+        index.map_or_else(|| key.to_owned(), |index| format!("{key}.{index}"))
+    };
+    for problem in common.problems() {
         let key = match &problem {
-            TlsError::TwoCas => "ca_pem",
-            TlsError::TwoForms(what) if *what == "key" => "key_pem",
-            TlsError::TwoForms(_) => "cert_pem",
-            TlsError::UnknownVersion { key, .. } | TlsError::OldVersion { key, .. } => key,
-            TlsError::VersionOrder => "min_version",
-            TlsError::CipherSuite { .. } => "cipher_suites",
-            TlsError::Curve { .. } => "curve_preferences",
-            _ => "",
+            TlsError::TwoCas => "ca_pem".to_owned(),
+            TlsError::TwoForms(what) if *what == "key" => "key_pem".to_owned(),
+            TlsError::TwoForms(_) => "cert_pem".to_owned(),
+            TlsError::UnknownVersion { key, .. } => (*key).to_owned(),
+            TlsError::VersionOrder => "min_version".to_owned(),
+            TlsError::CipherSuite { name, .. } => item(&common.cipher_suites, "cipher_suites", name),
+            TlsError::NoCipherSuite => "cipher_suites".to_owned(),
+            TlsError::Curve { name } => item(&common.curve_preferences, "curve_preferences", name),
+            _ => String::new(),
         };
-        checks.at(key, problem.to_string());
+        checks.at(&key, problem.to_string());
     }
 }

@@ -38,15 +38,16 @@ pub struct Common {
     pub key_pem: Secret,
     /// Trust the system's authorities besides the given ones. Without given ones a client always does.
     pub include_system_ca_certs_pool: bool,
-    /// Lowest version: `1.2` (also when empty) or `1.3`.
+    /// Lowest version: `1.2` (also when empty) or `1.3`. Older ones are 1.2.
     pub min_version: String,
-    /// Highest version: `1.2` or `1.3` (also when empty).
+    /// Highest version: `1.2` or `1.3` (also when empty). Older ones are 1.2.
     pub max_version: String,
-    /// Allowed TLS 1.2 cipher suites by their IANA names, as Go has them; empty is all. TLS 1.3's are always on.
+    /// Allowed TLS 1.2 cipher suites by their IANA names, as Go has them; empty is all. TLS 1.3's are always on. What
+    /// only Go has is left out.
     pub cipher_suites: Vec<String>,
     /// Allow weak cipher suites: there are none to allow, so this has no effect.
     pub include_insecure_cipher_suites: bool,
-    /// Allowed key exchanges: `P256`, `P384`, `X25519`, `X25519MLKEM768`; empty is all.
+    /// Allowed key exchanges: `P256`, `P384`, `X25519`, `X25519MLKEM768`; empty is all. `P521` is left out.
     pub curve_preferences: Vec<String>,
     /// Read certificate and key again when files are older than this at a handshake; zero is never.
     pub reload_interval: Duration,
@@ -96,16 +97,6 @@ pub enum TlsError {
         /// What was given.
         version: String,
     },
-    /// A version of TLS that is no longer safe.
-    #[error(
-        "invalid TLS {key}: TLS {version} is not available: the TLS library, rustls, has only 1.2 and 1.3"
-    )]
-    OldVersion {
-        /// `min_version` or `max_version`.
-        key: &'static str,
-        /// What was given.
-        version: String,
-    },
     /// Nothing between the two versions.
     #[error("invalid TLS configuration: min_version cannot be greater than max_version")]
     VersionOrder,
@@ -117,6 +108,9 @@ pub enum TlsError {
         /// The names that exist.
         available: String,
     },
+    /// All that is left is TLS 1.2 without a cipher suite.
+    #[error("none of the cipher suites is available in TLS 1.2, and max_version allows nothing later")]
+    NoCipherSuite,
     /// A key exchange that the provider has not.
     #[error(
         "invalid TLS curve: {name:?} is not available, expected one of P256, P384, X25519, X25519MLKEM768"

@@ -187,17 +187,28 @@ fn settings_that_cannot_work_are_named() {
         |common| common.min_version = "1.9".to_owned(),
         "invalid TLS min_version: unsupported TLS version: \"1.9\"",
     );
-    check(|common| common.max_version = "1.0".to_owned(), "rustls, has only 1.2 and 1.3");
+    check(|common| common.max_version = "1.0".to_owned(), "min_version cannot be greater");
     check(
         |common| (common.min_version, common.max_version) = ("1.3".to_owned(), "1.2".to_owned()),
         "invalid TLS configuration: min_version cannot be greater than max_version",
     );
-    check(
-        |common| common.cipher_suites = vec!["TLS_RSA_WITH_AES_128_CBC_SHA".to_owned()],
-        "expected one of TLS_ECDHE_",
-    );
-    check(|common| common.curve_preferences = vec!["P521".to_owned()], "\"P521\" is not available");
+    check(|common| common.cipher_suites = vec!["TLS_ONE".to_owned()], "expected one of TLS_ECDHE_");
+    check(|common| common.curve_preferences = vec!["P1".to_owned()], "\"P1\" is not available");
     assert!(Common::default().problems().is_empty());
+    let only_in_go = Common {
+        min_version: "1.0".to_owned(),
+        cipher_suites: vec!["TLS_RSA_WITH_AES_128_CBC_SHA".to_owned()],
+        curve_preferences: vec!["P521".to_owned()],
+        ..Common::default()
+    };
+    assert!(only_in_go.problems().is_empty());
+    check(
+        |common| {
+            common.max_version = "1.2".to_owned();
+            common.cipher_suites = vec!["TLS_RSA_WITH_AES_128_CBC_SHA".to_owned()];
+        },
+        "none of the cipher suites is available",
+    );
     let ca_file = "/nonexistent/ca.pem".to_owned();
     let settings = ClientSettings { common: Common { ca_file, ..Common::default() }, ..Default::default() };
     let error = ClientTls::new(&settings, &[]).err().unwrap().to_string();
@@ -210,7 +221,7 @@ fn all_that_is_wrong_is_reported_at_once() {
         cert_file: "/nonexistent/cert.pem".to_owned(),
         key_file: "/nonexistent/key.pem".to_owned(),
         min_version: "1.9".to_owned(),
-        max_version: "1.0".to_owned(),
+        max_version: "1.8".to_owned(),
         cipher_suites: vec!["TLS_ONE".to_owned(), "TLS_TWO".to_owned()],
         curve_preferences: vec!["P1".to_owned(), "P256".to_owned(), "P2".to_owned()],
         ..Common::default()

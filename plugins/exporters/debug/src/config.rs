@@ -15,7 +15,7 @@ pub struct Config {
     /// Whether messages go to the collector's own log.
     pub use_internal_logger: bool,
     /// Where they go if not: `stdout`, `stderr` or files.
-    pub output_paths: Vec<String>,
+    pub output_paths: Option<Vec<String>>,
     /// The queue, which is off unless it is given.
     pub sending_queue: Optional<SendingQueue>,
 }
@@ -27,7 +27,7 @@ impl Default for Config {
             sampling_initial: 2,
             sampling_thereafter: 1,
             use_internal_logger: true,
-            output_paths: vec!["stdout".to_owned()],
+            output_paths: None,
             sending_queue: Optional::Default(SendingQueue::default()),
         }
     }
@@ -40,18 +40,18 @@ impl Section for Config {
             "`basic`: how much there is. `normal`: a line for each item. `detailed`: every field.",
             |c| &mut c.verbosity,
         );
-        fields.field("sampling_initial", "How many messages of the same text are shown in a second.", |c| {
-            &mut c.sampling_initial
-        });
-        fields.field("sampling_thereafter", "Of those that follow, every n-th is shown; 0 for none.", |c| {
-            &mut c.sampling_thereafter
-        });
+        let doc = "How many messages of the same text are shown in a second.";
+        fields
+            .field("sampling_initial", doc, |c| &mut c.sampling_initial)
+            .negative_is(u64::MAX, "all of them");
+        let doc = "Of those that follow, every n-th is shown; 0 for none.";
+        fields.field("sampling_thereafter", doc, |c| &mut c.sampling_thereafter).negative_is(0, "none");
         fields.field("use_internal_logger", "Write to the collector's own log.", |c| {
             &mut c.use_internal_logger
         });
         fields.field(
             "output_paths",
-            "Where to write instead: `stdout`, `stderr` or files, which are appended to.",
+            "Where to write instead, `stdout` if not given: `stdout`, `stderr` or files, which are appended to.",
             |c| &mut c.output_paths,
         );
         fields.field("sending_queue", "Holds batches while they wait for the exporter.", |c| {
@@ -60,12 +60,12 @@ impl Section for Config {
     }
 
     fn check(&self, checks: &mut Checks) {
-        if !self.use_internal_logger && self.output_paths.is_empty() {
-            checks.at("output_paths", "there must be an output if use_internal_logger is false");
-        }
-        let standard = self.output_paths == Self::default().output_paths;
-        if self.use_internal_logger && !standard {
-            checks.warn("output_paths", "`output_paths` has no effect while use_internal_logger is true");
+        let Some(paths) = &self.output_paths else { return };
+        if self.use_internal_logger {
+            let message = "output_paths is not supported when use_internal_logger is true";
+            checks.between(&["output_paths", "use_internal_logger"], message);
+        } else if paths.is_empty() {
+            checks.at("output_paths", "output_paths must not be empty when use_internal_logger is false");
         }
     }
 }

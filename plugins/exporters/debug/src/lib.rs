@@ -71,7 +71,7 @@ impl Exporter for DebugExporter {
         let output = if self.config.use_internal_logger {
             Output::log(&cx.node.id)
         } else {
-            Output::open(&self.config.output_paths)?
+            Output::open(self.config.output_paths.as_deref().unwrap_or(&["stdout".to_owned()]))?
         };
         let sampler = Sampler::new(self.config.sampling_initial, self.config.sampling_thereafter);
         let shown = Mutex::new(Shown { sampler, output });

@@ -326,7 +326,7 @@ async fn files_get_what_the_reference_prints() {
     let config = Config {
         verbosity: Verbosity::Normal,
         use_internal_logger: false,
-        output_paths: paths.to_vec(),
+        output_paths: Some(paths.to_vec()),
         ..Config::default()
     };
     let exporter = started("debug", config).await;
@@ -376,7 +376,7 @@ async fn documents_are_shown_as_they_came() {
 
 #[tokio::test]
 async fn a_full_disk_is_a_refusal_that_passes() {
-    let output_paths = vec!["/dev/full".to_owned()];
+    let output_paths = Some(vec!["/dev/full".to_owned()]);
     let exporter =
         started("debug", Config { use_internal_logger: false, output_paths, ..Config::default() }).await;
     let refused =
@@ -386,7 +386,7 @@ async fn a_full_disk_is_a_refusal_that_passes() {
 
 #[tokio::test]
 async fn a_file_that_cant_be_opened_ends_the_start() {
-    let output_paths = vec!["/not/there".to_owned()];
+    let output_paths = Some(vec!["/not/there".to_owned()]);
     let exporter =
         DebugExporter::new(Config { use_internal_logger: false, output_paths, ..Config::default() });
     let error = exporter.start(&run_cx("debug")).await.unwrap_err().to_string();
@@ -487,7 +487,7 @@ fn configurations_are_read_as_by_the_collector() {
     assert_eq!(good("verbosity: DetaileD").verbosity, Verbosity::Detailed);
     assert!(good("{}").sending_queue.get().is_none(), "off");
     assert!(good("sending_queue:").sending_queue.get().is_some(), "on with defaults");
-    assert_eq!(good("use_internal_logger: false\noutput_paths: a,b").output_paths, ["a", "b"]);
+    assert_eq!(good("use_internal_logger: false\noutput_paths: a,b").output_paths.unwrap(), ["a", "b"]);
     let bad = |yaml: &str, expected: &str| {
         let (config, findings) = read(yaml);
         assert!(config.is_none() && findings.contains(expected), "{yaml}: {findings}");
@@ -496,6 +496,6 @@ fn configurations_are_read_as_by_the_collector() {
     bad("verbosity: 1", "`basic`");
     bad("verbosity:", "`basic`");
     bad("sampling_initial: x", "integer");
-    bad("use_internal_logger: false\noutput_paths: []", "there must be an output");
-    assert!(read("output_paths: [stderr]").1.contains("no effect while use_internal_logger is true"));
+    bad("use_internal_logger: false\noutput_paths: []", "output_paths must not be empty");
+    bad("output_paths: [stderr]", "output_paths is not supported when use_internal_logger is true");
 }

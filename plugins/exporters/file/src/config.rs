@@ -93,7 +93,12 @@ impl Section for Config {
             checks.at("path", "path must be non-empty");
         }
         if self.append && self.rotation.is_some() {
-            checks.at("append", "append and rotation enabled at the same time is not supported");
+            let message = "append and rotation enabled at the same time is not supported";
+            checks.between(&["append", "rotation"], message);
+        }
+        if self.append && self.compression != Compression::None {
+            let message = "append and compression enabled at the same time is not supported";
+            checks.between(&["append", "compression"], message);
         }
         if self.group_by.enabled {
             self.check_groups(checks);
@@ -210,10 +215,15 @@ impl Section for CompressionParams {
 
 impl Section for Rotation {
     fn describe(fields: &mut Fields<Self>) {
-        fields.field("max_megabytes", "Largest size of a file, in MiB; 0 for 100.", |c| &mut c.max_megabytes);
         fields
-            .field("max_days", "Days after which a full file is removed; 0 for never.", |c| &mut c.max_days);
-        fields.field("max_backups", "Most full files that are kept; 0 for all.", |c| &mut c.max_backups);
+            .field("max_megabytes", "Largest size of a file, in MiB; 0 for 100.", |c| &mut c.max_megabytes)
+            .negative_is(0, "the default, 100");
+        fields
+            .field("max_days", "Days after which a full file is removed; 0 for never.", |c| &mut c.max_days)
+            .negative_is(0, "never");
+        fields
+            .field("max_backups", "Most full files that are kept; 0 for all.", |c| &mut c.max_backups)
+            .negative_is(0, "all");
         fields
             .field("localtime", "Local time in the names of full files.", |c| &mut c.localtime)
             .not_honoured("the names are in UTC");
@@ -247,10 +257,7 @@ impl Section for GroupBy {
         fields.field("resource_attribute", "The attribute whose value replaces the `*` of `path`.", |c| {
             &mut c.resource_attribute
         });
-        fields.field(
-            "max_open_files",
-            "Most files that are open at once; the least used is closed to make room.",
-            |c| &mut c.max_open_files,
-        );
+        let doc = "Most files that are open at once; the least used is closed to make room.";
+        fields.field("max_open_files", doc, |c| &mut c.max_open_files).negative_if(|c| !c.enabled);
     }
 }

@@ -14,7 +14,7 @@ use config::{Checks, Fields, Section};
 use data::{Batch, Code, Refusal, Refused, Signal};
 use http::HeaderMap;
 use http::uri::PathAndQuery;
-use net::compression::Compression;
+use net::compression::{Compression, ForGrpc};
 use net::endpoint::{Endpoint, Target};
 use net::grpc::client::{Client, Config as ClientConfig, Settings};
 use net::proxy::Proxies;
@@ -37,7 +37,7 @@ pub struct Config {
 
 impl Default for Config {
     fn default() -> Self {
-        let client = ClientConfig { compression: Compression::Gzip, ..ClientConfig::default() };
+        let client = ClientConfig { compression: ForGrpc(Compression::Gzip), ..ClientConfig::default() };
         Self { client, delivery: delivery::Settings::default() }
     }
 }

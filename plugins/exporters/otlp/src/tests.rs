@@ -23,11 +23,11 @@ fn findings(yaml: &str) -> (Option<Config>, String) {
 #[test]
 fn configurations_are_read_as_by_the_collector() {
     let config = findings("endpoint: localhost:4317").0.unwrap();
-    assert_eq!(config.client.compression, Compression::Gzip);
+    assert_eq!(config.client.compression, ForGrpc(Compression::Gzip));
     assert_eq!(config.delivery.timeout, Duration::from_secs(5));
     let config = findings("{endpoint: a:1, compression: none, timeout: 3s, sending_queue: {enabled: false}}");
     let config = config.0.unwrap();
-    assert_eq!(config.client.compression, Compression::None);
+    assert_eq!(config.client.compression, ForGrpc(Compression::None));
     assert_eq!(config.delivery.timeout, Duration::from_secs(3));
     assert!(config.delivery.holding.sending_queue.get().is_none());
 }

@@ -16,6 +16,7 @@ use net::compression::Compression;
 use net::http::client::{Client, Config as ClientConfig, Response, SendError, Settings};
 use net::proxy::Environment;
 use net::status::{code_from_http, decode_rpc_status, is_retryable_http, parse_retry_after};
+use net::url::UrlError;
 use otlp::response::PartialSuccess;
 use telemetry::metrics::{Histograms, bounds};
 use tokio::time::Instant;
@@ -36,6 +37,7 @@ pub struct Config {
     traces_endpoint: String,
     metrics_endpoint: String,
     logs_endpoint: String,
+    profiles_endpoint: String,
     encoding: Encoding,
     delivery: delivery::QueueAndRetry,
 }
@@ -63,6 +65,7 @@ impl Default for Config {
             traces_endpoint: String::new(),
             metrics_endpoint: String::new(),
             logs_endpoint: String::new(),
+            profiles_endpoint: String::new(),
             encoding: Encoding::Proto,
             delivery: delivery::QueueAndRetry::default(),
         }
@@ -81,7 +84,9 @@ impl Section for Config {
         fields.field("logs_endpoint", "Full URL for logs, instead of endpoint + /v1/logs.", |c| {
             &mut c.logs_endpoint
         });
-        fields.ignored::<String>("profiles_endpoint", "Full URL for profiles.", "profiles are not carried");
+        fields
+            .field("profiles_endpoint", "Full URL for profiles.", |c| &mut c.profiles_endpoint)
+            .not_honoured("profiles are not carried");
         fields.field("encoding", "How bodies are encoded.", |c| &mut c.encoding);
         fields.flatten(|c| &mut c.delivery);
     }
@@ -92,24 +97,33 @@ impl Section for Config {
             ("traces_endpoint", &self.traces_endpoint),
             ("metrics_endpoint", &self.metrics_endpoint),
             ("logs_endpoint", &self.logs_endpoint),
+            ("profiles_endpoint", &self.profiles_endpoint),
         ];
         if endpoints.iter().all(|(_, endpoint)| endpoint.is_empty()) {
             checks.at("", "at least one endpoint must be specified");
         }
         for (key, endpoint) in endpoints.into_iter().filter(|(_, endpoint)| !endpoint.is_empty()) {
-            if let Err(error) = parse_url(endpoint) {
-                checks.at(key, error);
+            match (net::url::check(endpoint), parse_url(endpoint)) {
+                // The Collector has taken `127.0.0.1:4318` for long, and fails when it sends.
+                (Err(error), _) if key != "endpoint" || error != UrlError::ColonInPath => {
+                    checks.at(key, format!("{key} must be a valid URL: {error}"));
+                }
+                (_, Err(reason)) => checks.warn(key, format!("{reason}: every request will fail")),
+                (_, Ok(_)) => {}
             }
         }
     }
 }
+
+/// Where a signal goes: a URL, or why there can be no requests to what was configured.
+type Place = Result<Uri, String>;
 
 /// The exporter.
 pub struct OtlpHttp {
     settings: Settings,
     environment: Environment,
     /// By signal; none where nothing is configured.
-    urls: [Option<Uri>; Signal::ALL.len()],
+    urls: [Option<Place>; Signal::ALL.len()],
     encoding: Encoding,
     started: OnceLock<Started>,
 }
@@ -126,7 +140,12 @@ impl Component for OtlpHttp {
     type Config = Config;
 
     fn build(config: &Config, cx: &BuildCx) -> Result<Stage, BuildError> {
-        let urls = urls(config)?;
+        let urls = urls(config);
+        let without = |signal: &Signal| urls.get(*signal as usize).is_some_and(Option::is_none);
+        if let Some(signal) = cx.signals.iter().find(without) {
+            let message = format!("either endpoint or {signal}_endpoint must be specified");
+            return Err(BuildError::at("", message));
+        }
         let exporter = Self {
             settings: config.client.settings(),
             environment: Environment::from_variables(|name| cx.environment.get(name)),
@@ -157,7 +176,7 @@ impl Exporter for OtlpHttp {
     }
 
     fn destination(&self, signal: Signal) -> Vec<(&'static str, String)> {
-        let Some(url) = self.urls.get(signal as usize).and_then(Option::as_ref) else { return Vec::new() };
+        let Some(Some(Ok(url))) = self.urls.get(signal as usize) else { return Vec::new() };
         let mut labels = server(url);
         labels.push(("url_path", url.path().to_owned()));
         labels
@@ -165,9 +184,13 @@ impl Exporter for OtlpHttp {
 
     async fn export(&self, batch: &Batch, _progress: &mut Progress<()>) -> Result<Accepted, Refused> {
         let Some(started) = self.started.get() else { return Err(Refused::retry("not started")) };
-        let Some(url) = &self.urls[batch.signal() as usize] else {
-            let message = format!("no endpoint is configured for {}", batch.signal());
-            return Err(Refused::permanent(Code::Unimplemented, message));
+        let url = match self.urls.get(batch.signal() as usize) {
+            Some(Some(Ok(url))) => url,
+            Some(Some(Err(reason))) => return Err(Refused::permanent(Code::InvalidArgument, reason.clone())),
+            Some(None) | None => {
+                let message = format!("no endpoint is configured for {}", batch.signal());
+                return Err(Refused::permanent(Code::Unimplemented, message));
+            }
         };
         let mut headers = HeaderMap::new();
         let (content_type, body) = self.encode(batch);
@@ -237,21 +260,21 @@ impl OtlpHttp {
 }
 
 /// Where each signal goes; none where nothing is configured.
-fn urls(config: &Config) -> Result<[Option<Uri>; Signal::ALL.len()], BuildError> {
+fn urls(config: &Config) -> [Option<Place>; Signal::ALL.len()] {
     let mut urls = [const { None }; Signal::ALL.len()];
-    for (signal, key, full) in [
-        (Signal::Traces, "traces_endpoint", &config.traces_endpoint),
-        (Signal::Metrics, "metrics_endpoint", &config.metrics_endpoint),
-        (Signal::Logs, "logs_endpoint", &config.logs_endpoint),
+    for (signal, full) in [
+        (Signal::Traces, &config.traces_endpoint),
+        (Signal::Metrics, &config.metrics_endpoint),
+        (Signal::Logs, &config.logs_endpoint),
     ] {
         let url = match (full.is_empty(), config.client.endpoint.is_empty()) {
             (false, _) => full.clone(),
             (true, false) => format!("{}/v1/{signal}", config.client.endpoint.trim_end_matches('/')),
             (true, true) => continue,
         };
-        urls[signal as usize] = Some(parse_url(&url).map_err(|error| BuildError::at(key, error))?);
+        urls[signal as usize] = Some(parse_url(&url));
     }
-    Ok(urls)
+    urls
 }
 
 /// A URL for people to read: without user, password and query, which may be secrets.
@@ -289,12 +312,19 @@ fn refused(url: &Uri, response: &Response, wall: u64) -> Refused {
 }
 
 /// A URL that requests can be sent to.
-fn parse_url(text: &str) -> Result<Uri, String> {
-    let url: Uri = text.parse().map_err(|error| format!("\"{text}\" is not a URL: {error}"))?;
+fn parse_url(text: &str) -> Place {
+    let shown = net::url::without_secrets(text);
+    let url: Uri = match text.parse() {
+        Ok(url) => url,
+        Err(_) if !text.contains("://") => {
+            return Err(format!("\"{shown}\" does not begin with http:// or https://"));
+        }
+        Err(error) => return Err(format!("\"{shown}\" is not a URL: {error}")),
+    };
     match (url.scheme_str(), url.host()) {
         (Some("http" | "https"), Some(_)) => Ok(url),
-        (Some("http" | "https"), None) => Err(format!("\"{text}\" has no host")),
-        _ => Err(format!("\"{text}\" must begin with http:// or https://")),
+        (Some("http" | "https"), None) => Err(format!("\"{shown}\" has no host")),
+        _ => Err(format!("\"{shown}\" does not begin with http:// or https://")),
     }
 }
 

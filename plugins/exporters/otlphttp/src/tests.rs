@@ -27,8 +27,14 @@ fn what_is_wrong_is_said() {
         assert!(findings.contains(part), "{yaml}: {findings}");
     };
     check("{}", "at least one endpoint must be specified");
-    check("endpoint: localhost:4318", "must begin with http:// or https://");
-    check("{endpoint: \"http://a\", traces_endpoint: \"ftp://b\"}", "must begin with http:// or https://");
+    check("endpoint: \"http://h:bad\"", "endpoint must be a valid URL: invalid port \":bad\" after host");
+    check("traces_endpoint: \"127.0.0.1:4318\"", "first path segment in URL cannot contain colon");
+    check("endpoint: localhost:4318", "does not begin with http:// or https://: every request will fail");
+    check("endpoint: 127.0.0.1:4318", "does not begin with http:// or https://: every request will fail");
+    check(
+        "{endpoint: \"http://a\", traces_endpoint: \"ftp://u:pw@b\"}",
+        "\"ftp://b\" does not begin with http://",
+    );
     check("{endpoint: \"http://a\", encoding: xml}", "encoding");
     check("{endpoint: \"http://a\", profiles_endpoint: \"http://b\"}", "profiles are not carried");
 }
@@ -47,9 +53,10 @@ fn configurations_are_read_as_by_the_collector() {
 fn every_signal_has_its_url() {
     let check = |yaml: &str, expected: [Option<&str>; 3]| {
         let config = findings(yaml).0.unwrap();
-        let urls = urls(&config).unwrap();
+        let urls = urls(&config);
         let found =
             [Signal::Traces, Signal::Metrics, Signal::Logs].map(|signal| urls[signal as usize].clone());
+        let found = found.map(|url| url.map(Result::unwrap));
         assert_eq!(
             found.map(|url| url.map(|url| url.to_string())),
             expected.map(|url| url.map(str::to_owned)),
@@ -66,6 +73,21 @@ fn every_signal_has_its_url() {
         "{endpoint: \"http://a:1\", metrics_endpoint: \"http://m/in\"}",
         [whole[0], Some("http://m/in"), whole[2]],
     );
+}
+
+/// As in the Collector, a pipeline of a signal needs a place to send it to.
+#[test]
+fn each_signal_of_the_pipelines_needs_a_place() {
+    let build = |yaml: &str, signals: &[Signal]| {
+        let cx = BuildCx { signals: data::Signals::of(signals), ..testkit::build_cx() };
+        OtlpHttp::build(&findings(yaml).0.unwrap(), &cx).map(drop).map_err(|error| error.message)
+    };
+    let traces = Err("either endpoint or traces_endpoint must be specified".to_owned());
+    assert_eq!(build("profiles_endpoint: \"http://a\"", &[Signal::Traces]), traces);
+    assert_eq!(build("logs_endpoint: \"http://a\"", &[Signal::Logs, Signal::Traces]), traces);
+    assert_eq!(build("logs_endpoint: \"http://a\"", &[Signal::Logs]), Ok(()));
+    assert_eq!(build("profiles_endpoint: \"http://a\"", &[]), Ok(()));
+    assert_eq!(build("endpoint: \"h:4318\"", &[Signal::Traces]), Ok(()));
 }
 
 /// What a server says, and what that means for the batch.

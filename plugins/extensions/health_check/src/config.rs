@@ -4,6 +4,8 @@ use std::time::Duration;
 
 use ::config::{Checks, Fields, Optional, Section};
 
+use crate::second::{ComponentHealth, Grpc, Http};
+
 /// Settings.
 #[derive(Clone, Debug)]
 pub struct Config {
@@ -15,8 +17,12 @@ pub struct Config {
     pub response_body: Optional<ResponseBody>,
     /// Ignored, as by the Collector.
     pub check_collector_pipeline: CheckCollectorPipeline,
-    /// The second version of the extension; not here.
+    /// Whether `http` says what is served, and not the keys beside it.
     pub use_v2: bool,
+    /// What the second version of the Collector's extension serves over HTTP.
+    pub http: Option<Http>,
+    /// What it serves over gRPC; not here.
+    pub grpc: Option<Grpc>,
     /// A worker that runs nothing for so long makes `/live` fail.
     pub silent_after: Duration,
     /// An exporter that has something and delivers nothing for so long makes `/ready` fail; zero never.
@@ -60,6 +66,8 @@ impl Default for Config {
             response_body: Optional::None,
             check_collector_pipeline: CheckCollectorPipeline::default(),
             use_v2: false,
+            http: None,
+            grpc: None,
             silent_after: Duration::from_secs(10),
             stalled_after: Duration::from_secs(300),
         }
@@ -88,20 +96,80 @@ impl Section for Config {
         fields.field("silent_after", doc, |c| &mut c.silent_after).at_least(Duration::from_secs(2));
         let doc = "An exporter that has data and delivers none of it for so long makes `/ready` fail; 0 never. Ours.";
         fields.field("stalled_after", doc, |c| &mut c.stalled_after);
-        const V2: &str = "the second version of this extension is not there; use `/live` and `/ready`";
-        fields.field("use_v2", "The second version of the extension.", |c| &mut c.use_v2).unsupported(V2);
-        fields.unsupported("http", "HTTP service of the second version.", V2);
-        fields.unsupported("grpc", "gRPC service of the second version.", V2);
-        fields.unsupported("component_health", "What counts as health in the second version.", V2);
+        let doc = "Serve what `http` says, as the second version of the Collector's extension does.";
+        fields.field("use_v2", doc, |c| &mut c.use_v2);
+        let doc = "The HTTP service of that version; used with `use_v2`.";
+        fields.field("http", doc, |c| &mut c.http).null_is_absent();
+        fields
+            .field("grpc", "Its gRPC service.", |c| &mut c.grpc)
+            .null_is_absent()
+            .not_honoured("health is not served over gRPC: probe `/ready` over HTTP");
+        let why = "`/ready` watches exporters in its own way";
+        fields.ignored::<ComponentHealth>("component_health", "Which errors make it unhealthy.", why);
+        fields.without("auth");
+        let why = "as in the Collector, everyone is answered";
+        fields.ignored::<Auth>("auth", "Extension that authenticates callers.", why);
+    }
+
+    fn binds(&self) -> bool {
+        !self.use_v2
     }
 
     fn check(&self, checks: &mut Checks) {
+        if self.use_v2 {
+            return self.check_second(checks);
+        }
+        if self.http.is_some() {
+            checks.warn("http", "`http` has no effect without `use_v2: true`");
+        }
         if self.server.listen.endpoint.is_empty() {
             checks.at("endpoint", "bad config: endpoint must be specified");
         }
         if !self.path.starts_with('/') {
             checks.at("path", "bad config: path must start with /");
         }
+    }
+}
+
+impl Config {
+    fn check_second(&self, checks: &mut Checks) {
+        if self.http.is_none() && self.grpc.is_none() {
+            checks.at("use_v2", "must specify at least one protocol");
+        }
+        if self.grpc.as_ref().is_some_and(|grpc| grpc.server.listen.endpoint.is_empty()) {
+            checks.at("grpc.endpoint", "grpc endpoint required");
+        }
+        let Some(http) = &self.http else { return };
+        let listen = &http.server.listen;
+        if listen.endpoint.is_empty() {
+            checks.at("http.endpoint", "http endpoint required");
+        }
+        checks.listens("http.endpoint", listen.transport.to_string(), listen.endpoint.as_str());
+        for (key, page) in [("http.status.path", &http.status), ("http.config.path", &http.config)] {
+            if page.enabled && !page.path.starts_with('/') {
+                checks.at(key, "path must start with /");
+            }
+        }
+    }
+
+    /// The server that is started; none if the second version serves only what is not here.
+    pub(crate) fn server(&self) -> Option<&net::http::server::Config> {
+        match &self.http {
+            _ if !self.use_v2 => Some(&self.server),
+            Some(http) => Some(&http.server),
+            None => None,
+        }
+    }
+}
+
+/// `auth:`, read for its types.
+#[derive(Clone, Default)]
+struct Auth;
+
+impl Section for Auth {
+    fn describe(fields: &mut Fields<Self>) {
+        fields.forgotten::<Option<String>>("authenticator", "Id of the extension.");
+        fields.forgotten::<Vec<String>>("request_params", "Parameters that it sees.");
     }
 }
 
@@ -116,7 +184,10 @@ impl Section for CheckCollectorPipeline {
     fn describe(fields: &mut Fields<Self>) {
         const IGNORED: &str = "the Collector ignores it, too; `/ready` watches exporters";
         fields.field("enabled", "Whether exporters are watched.", |c| &mut c.enabled).not_honoured(IGNORED);
-        fields.field("interval", "For how long failures count.", |c| &mut c.interval).not_honoured(IGNORED);
+        fields
+            .field("interval", "For how long failures count.", |c| &mut c.interval)
+            .negative_is(Duration::ZERO, "none")
+            .not_honoured(IGNORED);
         fields
             .field("exporter_failure_threshold", "How many failures count.", |c| {
                 &mut c.exporter_failure_threshold

@@ -4,6 +4,7 @@
 
 mod config;
 mod health;
+mod second;
 mod site;
 
 use std::sync::Arc;
@@ -41,8 +42,13 @@ impl Component for HealthCheck {
 
 impl Extension for HealthCheck {
     async fn run(self, cx: RunCx) -> Ended {
+        let Some(server) = self.config.server() else {
+            cx.ready();
+            cx.draining.cancelled().await;
+            return Ok(());
+        };
         let site = HealthSite::new(Arc::clone(&self.config), &cx);
-        admin::serve(&self.config.server, site, &cx).await
+        admin::serve(server, site, &cx).await
     }
 }
 

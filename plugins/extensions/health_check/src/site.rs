@@ -21,6 +21,8 @@ pub(crate) struct HealthSite {
     process: Process,
     budget: Arc<Budget>,
     clock: Arc<dyn Clock>,
+    /// When the extension started.
+    started: Time,
     sampler: Sampler,
     pulse: Pulse,
 }
@@ -29,9 +31,17 @@ impl Site for HealthSite {
     async fn answer(&self, head: &Parts) -> Response {
         let path = head.uri.path();
         // What the user has put there goes before what is ours.
+        if let Some(http) = self.config.http.as_ref().filter(|_| self.config.use_v2) {
+            return match path {
+                _ if http.status.enabled && path == http.status.path => self.status(),
+                "/live" => self.live(),
+                "/ready" => self.ready(),
+                _ => admin::text(StatusCode::NOT_FOUND, "404 page not found\n"),
+            };
+        }
         match path {
             _ if path == self.config.path && path != "/" => self.collector(),
-            "/live" => probe("alive", "dead", &self.facts().dead(self.config.silent_after), Value::Null),
+            "/live" => self.live(),
             "/ready" => self.ready(),
             _ if self.config.path == "/" => self.collector(),
             _ => admin::text(StatusCode::NOT_FOUND, "404 page not found\n"),
@@ -51,6 +61,7 @@ impl HealthSite {
             process: cx.process.clone(),
             budget: Arc::clone(&cx.budget),
             clock: Arc::clone(&cx.clock),
+            started: cx.clock.now(),
             sampler: Sampler::new(cx.process.clone(), Arc::clone(&cx.clock)),
             pulse: Pulse::new(cx.workers.clone(), Arc::clone(&cx.clock)),
         }
@@ -72,6 +83,25 @@ impl HealthSite {
             false => collectors_body("Server not available", "0001-01-01T00:00:00Z", ""),
         };
         admin::content_type(status, "application/json", body)
+    }
+
+    /// What the second version of the Collector's extension says of the process.
+    fn status(&self) -> Response {
+        let (phase, since) = self.process.phase();
+        let (code, status) = match phase {
+            Phase::Running => (StatusCode::OK, "StatusOK"),
+            Phase::Starting => (StatusCode::SERVICE_UNAVAILABLE, "StatusStarting"),
+            Phase::Draining => (StatusCode::SERVICE_UNAVAILABLE, "StatusStopping"),
+        };
+        let (start, since) = (rfc3339(self.started), rfc3339(since));
+        let body = format!(
+            r#"{{"start_time":"{start}","healthy":true,"status":"{status}","status_time":"{since}"}}"#
+        );
+        admin::content_type(code, "application/json", body)
+    }
+
+    fn live(&self) -> Response {
+        probe("alive", "dead", &self.facts().dead(self.config.silent_after), Value::Null)
     }
 
     fn ready(&self) -> Response {

@@ -55,6 +55,32 @@ async fn answers_as_the_collector_at_its_path() {
     assert_eq!(ask("path: /health", Phase::Running, "/health/").await.status(), StatusCode::NOT_FOUND);
 }
 
+/// As the second version of the Collector's extension answers, at the paths that were given for it.
+#[tokio::test]
+async fn answers_as_the_second_version_if_told_to() {
+    let text = "{use_v2: true, path: /old, http: {status: {path: /healthz}}}";
+    let response = ask(text, Phase::Running, "/healthz").await;
+    assert_eq!(response.status(), StatusCode::OK);
+    let said: Value = serde_json::from_slice(response.body()).unwrap();
+    assert_eq!((&said["healthy"], &said["status"]), (&true.into(), &"StatusOK".into()));
+    for (phase, status) in [(Phase::Starting, "StatusStarting"), (Phase::Draining, "StatusStopping")] {
+        let response = ask(text, phase, "/healthz").await;
+        assert_eq!(response.status(), StatusCode::SERVICE_UNAVAILABLE);
+        assert!(body(&response).contains(status), "{}", body(&response));
+    }
+    for (path, status) in
+        [("/old", StatusCode::NOT_FOUND), ("/live", StatusCode::OK), ("/ready", StatusCode::OK)]
+    {
+        assert_eq!(ask(text, Phase::Running, path).await.status(), status, "{path}");
+    }
+    let off = "{use_v2: true, http: {status: {enabled: false}}}";
+    assert_eq!(ask(off, Phase::Running, "/status").await.status(), StatusCode::NOT_FOUND);
+    let endpoint = |text: &str| config(text).server().map(|server| server.listen.endpoint.clone());
+    assert_eq!(endpoint("{endpoint: 'a:1', use_v2: true, http: {endpoint: 'b:1'}}").as_deref(), Some("b:1"));
+    assert_eq!(endpoint("{endpoint: 'a:1', http: {endpoint: 'b:1'}}").as_deref(), Some("a:1"));
+    assert_eq!(endpoint("{use_v2: true, grpc: {}}"), None);
+}
+
 #[tokio::test]
 async fn bodies_of_the_users_own_are_sent_as_they_are() {
     let text = "response_body: {healthy: fine, unhealthy: ''}";
@@ -80,7 +106,10 @@ fn what_is_wrong_is_said() {
     let cases = [
         ("endpoint: ''", "endpoint must be specified"),
         ("path: health", "path must start with /"),
-        ("use_v2: true", "use `/live` and `/ready`"),
+        ("use_v2: true", "must specify at least one protocol"),
+        ("{use_v2: true, http: {endpoint: ''}}", "http endpoint required"),
+        ("{use_v2: true, http: {status: {path: x}}}", "path must start with /"),
+        ("{use_v2: true, grpc: {endpoint: ''}}", "grpc endpoint required"),
         ("silent_after: 1s", "must be at least 2s"),
         ("check_collector_pipeline: {exporter_failure_threshold: 0}", "expects a positive number"),
     ];

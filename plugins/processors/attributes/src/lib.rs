@@ -33,8 +33,10 @@ pub struct Config {
 
 impl Section for Config {
     fn describe(fields: &mut Fields<Self>) {
-        fields.field("include", "Only what matches is changed.", |c| &mut c.include);
-        fields.field("exclude", "What matches is left alone; asked after `include`.", |c| &mut c.exclude);
+        fields.field("include", "Only what matches is changed.", |c| &mut c.include).null_is_absent();
+        fields
+            .field("exclude", "What matches is left alone; asked after `include`.", |c| &mut c.exclude)
+            .null_is_absent();
         fields.field("actions", "What is done, in order. Required.", |c| &mut c.actions);
     }
 

@@ -306,7 +306,7 @@ fn what_does_not_fit_the_signal_is_refused_when_it_is_built() {
     );
     refused(
         Traces,
-        "include:",
+        "include: {}",
         "include: at least one of \"attributes\", \"libraries\",  or \"resources\" field must be specified",
     );
     refused(
@@ -333,6 +333,7 @@ fn what_does_not_fit_the_signal_is_refused_when_it_is_built() {
     for signal in [Metrics, Traces] {
         assert_eq!(build(signal, &strict("services")), None);
     }
-    assert_eq!(build(Metrics, "include:"), None);
+    assert_eq!(build(Metrics, "include: {}"), None);
+    assert_eq!(build(Traces, "include:"), None, "without a value it is not there");
     assert_eq!(build(Logs, &strict("log_bodies")), None);
 }

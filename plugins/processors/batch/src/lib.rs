@@ -79,13 +79,14 @@ impl Section for Config {
     fn check(&self, checks: &mut Checks) {
         if self.send_batch_max_size != 0 && self.send_batch_max_size < self.send_batch_size {
             let message = "send_batch_max_size must be greater or equal to send_batch_size";
-            checks.at("send_batch_max_size", message);
+            checks.between(&["send_batch_max_size", "send_batch_size"], message);
         }
         let mut seen = Vec::new();
-        for key in &self.metadata_keys {
+        for (index, key) in self.metadata_keys.iter().enumerate() {
             let key = key.to_ascii_lowercase();
             if seen.contains(&key) {
-                checks.at("metadata_keys", format!("duplicate entry in metadata_keys: \"{key}\""));
+                let message = format!("duplicate entry in metadata_keys: \"{key}\"");
+                checks.at(&format!("metadata_keys.{index}"), message);
             }
             seen.push(key);
         }

@@ -76,26 +76,32 @@ impl Section for Config {
         let doc = "Least time between collections above the hard limit.";
         fields
             .field("min_gc_interval_when_hard_limited", doc, |c| &mut c.min_gc_interval_when_hard_limited)
+            .negative_is(Duration::ZERO, "0s")
             .not_honoured(NO_COLLECTOR);
         let doc = "Most time between collections that do not help, above the soft limit.";
         fields
             .field("max_gc_interval_when_soft_limited", doc, |c| &mut c.max_gc_interval_when_soft_limited)
+            .negative_is(Duration::ZERO, "0s")
             .not_honoured(NO_COLLECTOR);
         let doc = "Most time between collections that do not help, above the hard limit.";
         fields
             .field("max_gc_interval_when_hard_limited", doc, |c| &mut c.max_gc_interval_when_hard_limited)
+            .negative_is(Duration::ZERO, "0s")
             .not_honoured(NO_COLLECTOR);
     }
 
     /// The Collector's texts, which reports the first of them only.
     fn check(&self, checks: &mut Checks) {
         if self.check_interval.is_zero() {
-            checks.at("check_interval", "'check_interval' must be greater than zero");
+            checks.between(&["check_interval"], "'check_interval' must be greater than zero");
         }
         if self.min_gc_interval_when_soft_limited < self.min_gc_interval_when_hard_limited {
             let message = "'min_gc_interval_when_soft_limited' should be larger than \
                 'min_gc_interval_when_hard_limited'";
-            checks.at("min_gc_interval_when_soft_limited", message);
+            checks.between(
+                &["min_gc_interval_when_soft_limited", "min_gc_interval_when_hard_limited"],
+                message,
+            );
         }
         if self.limit_mib == 0 && self.limit_percentage == 0 {
             checks.at("", "'limit_mib' or 'limit_percentage' must be greater than zero");
@@ -111,11 +117,12 @@ impl Section for Config {
             }
         }
         if self.limit_mib > 0 && self.limit_mib <= self.spike_limit_mib {
-            checks.at("spike_limit_mib", "'spike_limit_mib' must be smaller than 'limit_mib'");
+            let message = "'spike_limit_mib' must be smaller than 'limit_mib'";
+            checks.between(&["spike_limit_mib", "limit_mib"], message);
         }
         if self.limit_percentage > 0 && self.limit_percentage <= self.spike_limit_percentage {
             let message = "'spike_limit_percentage' must be smaller than 'limit_percentage'";
-            checks.at("spike_limit_percentage", message);
+            checks.between(&["spike_limit_percentage", "limit_percentage"], message);
         }
     }
 }

@@ -162,8 +162,6 @@ impl Section for HttpConfig {
         fields.field("traces_url_path", "Where traces are posted to.", |c| &mut c.traces_url_path);
         fields.field("metrics_url_path", "Where metrics are posted to.", |c| &mut c.metrics_url_path);
         fields.field("logs_url_path", "Where logs are posted to.", |c| &mut c.logs_url_path);
-        let doc = "Where profiles are posted to.";
-        fields.ignored::<String>("profiles_url_path", doc, "profiles are not carried");
     }
 
     fn check(&self, checks: &mut Checks) {

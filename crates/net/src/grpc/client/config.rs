@@ -7,8 +7,9 @@ use http::uri::Authority;
 use http::{HeaderName, HeaderValue};
 
 use super::{Balancer, Keepalive, Settings};
-use crate::compression::Compression;
+use crate::compression::ForGrpc;
 use crate::endpoint::Endpoint;
+use crate::http::invalid_header;
 use crate::tls;
 
 /// The block that gRPC exporters take in with `flatten`.
@@ -17,7 +18,7 @@ pub struct Config {
     /// See [`Endpoint::parse`]. Whether it may be missing is the component's to check.
     pub endpoint: String,
     /// How messages are compressed.
-    pub compression: Compression,
+    pub compression: ForGrpc,
     /// TLS, on by default.
     pub tls: tls::ClientSettings,
     /// Pings on silent connections.
@@ -47,7 +48,7 @@ impl Default for Config {
         let settings = Settings::default();
         Self {
             endpoint: String::new(),
-            compression: settings.compression,
+            compression: ForGrpc(settings.compression),
             tls: settings.tls,
             keepalive: Optional::None,
             wait_for_ready: settings.wait_for_ready,
@@ -68,7 +69,7 @@ impl Config {
     pub fn settings(&self) -> Settings {
         Settings {
             endpoint: self.endpoint.clone(),
-            compression: self.compression,
+            compression: self.compression.0,
             tls: self.tls.clone(),
             keepalive: self.keepalive.get().cloned(),
             wait_for_ready: self.wait_for_ready,
@@ -89,14 +90,9 @@ impl Section for Config {
         fields.field("endpoint", "Where to send: host:port, dns:///host:port or unix:///path.", |c| {
             &mut c.endpoint
         });
-        fields
-            .field("compression", "How messages are compressed: gzip, snappy, zstd or none.", |c| {
-                &mut c.compression
-            })
-            .check(|compression| match compression.is_for_grpc() {
-                true => Ok(()),
-                false => Err("gRPC has gzip, snappy, zstd and none".to_owned()),
-            });
+        fields.field("compression", "How messages are compressed: gzip, snappy, zstd or none.", |c| {
+            &mut c.compression
+        });
         fields.field("tls", "TLS, which is on unless insecure.", |c| &mut c.tls);
         fields.field("keepalive", "Pings on silent connections; none when absent.", |c| &mut c.keepalive);
         fields.ignored::<i64>("read_buffer_size", "Bytes to read at once.", "buffers follow the traffic");
@@ -123,13 +119,14 @@ impl Section for Config {
     }
 
     fn check(&self, checks: &mut Checks) {
-        if let Err(error) = super::base_headers(&self.settings()) {
-            let is_agent = HeaderValue::try_from(self.user_agent.as_str()).is_err();
-            checks.at(if is_agent { "user_agent" } else { "headers" }, error.to_string());
+        if HeaderValue::try_from(self.user_agent.as_str()).is_err() {
+            checks.at("user_agent", format!("invalid header {:?}", self.user_agent));
         }
-        for (name, _) in &self.headers.0 {
+        for (name, value) in &self.headers.0 {
             if HeaderName::try_from(name).is_err() {
                 checks.warn("headers", format!("{name:?} is no name of a header: it is not sent"));
+            } else if HeaderValue::try_from(value.expose()).is_err() {
+                checks.at("headers", invalid_header(name, value));
             }
         }
         if !self.authority.is_empty() && Authority::try_from(self.authority.as_str()).is_err() {
@@ -146,8 +143,12 @@ impl Section for Config {
 
 impl Section for Keepalive {
     fn describe(fields: &mut Fields<Self>) {
-        fields.field("time", "Silence before a ping; at least 10s.", |c| &mut c.time);
-        fields.field("timeout", "For the answer to a ping; 0 is 20s.", |c| &mut c.timeout);
+        fields
+            .field("time", "Silence before a ping; at least 10s.", |c| &mut c.time)
+            .negative_is(Duration::from_secs(10), "the least there is, 10s");
+        fields
+            .field("timeout", "For the answer to a ping; 0 is 20s.", |c| &mut c.timeout)
+            .negative_is(Duration::ZERO, "the default, 20s");
         fields.field("permit_without_stream", "Ping while no call is in flight, too.", |c| {
             &mut c.permit_without_stream
         });

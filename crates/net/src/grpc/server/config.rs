@@ -118,7 +118,7 @@ struct Dialer {
 
 impl Section for Dialer {
     fn describe(fields: &mut Fields<Self>) {
-        fields.field("timeout", "For a connection to be made.", |c| &mut c.timeout);
+        fields.field("timeout", "For a connection to be made.", |c| &mut c.timeout).negative_if(|_| true);
     }
 }
 
@@ -131,7 +131,9 @@ struct EnforcementPolicy {
 
 impl Section for EnforcementPolicy {
     fn describe(fields: &mut Fields<Self>) {
-        fields.field("min_time", "Least time between a client's pings.", |c| &mut c.min_time);
+        fields
+            .field("min_time", "Least time between a client's pings.", |c| &mut c.min_time)
+            .negative_if(|_| true);
         fields.field("permit_without_stream", "Allow pings when there is no call.", |c| {
             &mut c.permit_without_stream
         });
@@ -151,18 +153,26 @@ impl Section for KeepaliveConfig {
 
 impl Section for Keepalive {
     fn describe(fields: &mut Fields<Self>) {
-        fields.field("max_connection_idle", "Longest time without a call; 0 is for ever.", |c| {
-            &mut c.max_connection_idle
-        });
-        fields.field("max_connection_age", "Longest life of a connection; 0 is for ever.", |c| {
-            &mut c.max_connection_age
-        });
-        fields.field(
-            "max_connection_age_grace",
-            "For calls in flight at the end of that life; 0 is for ever.",
-            |c| &mut c.max_connection_age_grace,
-        );
-        fields.field("time", "Silence before a ping; 0 is 2h.", |c| &mut c.time);
-        fields.field("timeout", "For the answer to a ping; 0 is 20s.", |c| &mut c.timeout);
+        const FOR_EVER: &str = "for ever";
+        fields
+            .field("max_connection_idle", "Longest time without a call; 0 is for ever.", |c| {
+                &mut c.max_connection_idle
+            })
+            .negative_is(Duration::ZERO, FOR_EVER);
+        fields
+            .field("max_connection_age", "Longest life of a connection; 0 is for ever.", |c| {
+                &mut c.max_connection_age
+            })
+            .negative_is(Duration::ZERO, FOR_EVER);
+        let doc = "For calls in flight at the end of that life; 0 is for ever.";
+        fields
+            .field("max_connection_age_grace", doc, |c| &mut c.max_connection_age_grace)
+            .negative_is(Duration::ZERO, FOR_EVER);
+        fields
+            .field("time", "Silence before a ping; 0 is 2h.", |c| &mut c.time)
+            .negative_is(Duration::ZERO, "the default, 2h");
+        fields
+            .field("timeout", "For the answer to a ping; 0 is 20s.", |c| &mut c.timeout)
+            .negative_is(Duration::ZERO, "the default, 20s");
     }
 }

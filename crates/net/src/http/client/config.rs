@@ -7,6 +7,7 @@ use http::{HeaderName, HeaderValue};
 
 use super::Settings;
 use crate::compression::Compression;
+use crate::http::invalid_header;
 use crate::proxy::{Environment, Proxies};
 use crate::tls;
 
@@ -118,21 +119,33 @@ impl Section for Config {
         fields.field("headers", "Sent with every request.", |c| &mut c.headers);
         fields.field("compression", "How bodies are compressed.", |c| &mut c.compression);
         fields.field("compression_params", "More about compression.", |c| &mut c.compression_params);
-        fields.field("max_idle_conns", "Idle connections kept in all; 0 is no limit.", |c| {
-            &mut c.max_idle_conns
-        });
-        fields.field("max_idle_conns_per_host", "Idle connections kept to one host; 0 is 100.", |c| {
-            &mut c.max_idle_conns_per_host
-        });
-        fields.field("max_conns_per_host", "Requests in flight to one host; 0 is no limit.", |c| {
-            &mut c.max_conns_per_host
-        });
-        fields.field("idle_conn_timeout", "How long a connection may be idle.", |c| &mut c.idle_conn_timeout);
+        fields
+            .field("max_idle_conns", "Idle connections kept in all; 0 is no limit.", |c| {
+                &mut c.max_idle_conns
+            })
+            .negative_is(1, "as few as can be: 1");
+        fields
+            .field("max_idle_conns_per_host", "Idle connections kept to one host; 0 is 100.", |c| {
+                &mut c.max_idle_conns_per_host
+            })
+            .negative_is(1, "as few as can be: 1");
+        fields
+            .field("max_conns_per_host", "Requests in flight to one host; 0 is no limit.", |c| {
+                &mut c.max_conns_per_host
+            })
+            .negative_is(0, "no limit");
+        fields
+            .field("idle_conn_timeout", "How long a connection may be idle.", |c| &mut c.idle_conn_timeout)
+            .negative_is(Duration::ZERO, "no limit");
         fields.field("disable_keep_alives", "A connection for each request.", |c| &mut c.disable_keep_alives);
-        fields.field("http2_read_idle_timeout", "Silence before an HTTP/2 ping; 0 is never.", |c| {
-            &mut c.http2_read_idle_timeout
-        });
-        fields.field("http2_ping_timeout", "For the answer to a ping.", |c| &mut c.http2_ping_timeout);
+        fields
+            .field("http2_read_idle_timeout", "Silence before an HTTP/2 ping; 0 is never.", |c| {
+                &mut c.http2_read_idle_timeout
+            })
+            .negative_is(Duration::ZERO, "never");
+        fields
+            .field("http2_ping_timeout", "For the answer to a ping.", |c| &mut c.http2_ping_timeout)
+            .negative_is(Settings::default().http2_ping_timeout, "the default, 15s");
         fields.field("force_attempt_http2", "Offer HTTP/2 to https:// targets.", |c| {
             &mut c.force_attempt_http2
         });
@@ -161,7 +174,7 @@ impl Section for Config {
             if HeaderName::try_from(name).is_err() {
                 checks.warn("headers", format!("{name:?} is no name of a header: it is not sent"));
             } else if HeaderValue::try_from(value.expose()).is_err() {
-                checks.at("headers", format!("invalid header {name:?}"));
+                checks.at("headers", invalid_header(name, value));
             }
         }
     }

@@ -7,7 +7,7 @@ use http::{HeaderName, HeaderValue};
 
 use super::Settings;
 use crate::compression::{Encoding, http_name_is_identity};
-use crate::http::cors;
+use crate::http::{cors, invalid_header};
 use crate::listen;
 use crate::tls;
 
@@ -92,14 +92,19 @@ impl Config {
     }
 }
 
+/// What a negative time limit means to Go's HTTP server, too.
+const NO_LIMIT: &str = "no limit";
+
 impl Section for Config {
     fn describe(fields: &mut Fields<Self>) {
         fields.flatten(|c| &mut c.listen);
         fields.field("tls", "TLS; plaintext when absent.", |c| &mut c.tls);
         fields.field("cors", "Web pages that may send here; none when absent.", |c| &mut c.cors);
-        fields.field("max_request_body_size", "Largest body in bytes, as sent and decompressed.", |c| {
-            &mut c.max_request_body_size
-        });
+        fields
+            .field("max_request_body_size", "Largest body in bytes, as sent and decompressed.", |c| {
+                &mut c.max_request_body_size
+            })
+            .negative_is(0, "the default, 20 MiB");
         fields.field("include_metadata", "Keep request headers for components that ask for them.", |c| {
             &mut c.include_metadata
         });
@@ -107,14 +112,22 @@ impl Section for Config {
         fields.field("compression_algorithms", "Accepted Content-Encodings; an empty one is none.", |c| {
             &mut c.compression_algorithms
         });
-        fields.field("read_timeout", "For a whole request; 0 is no limit.", |c| &mut c.read_timeout);
-        fields.field("read_header_timeout", "For a request's head; 0 is handshake_timeout.", |c| {
-            &mut c.read_header_timeout
-        });
-        fields.field("write_timeout", "For the client to take what is sent; 0 is no limit.", |c| {
-            &mut c.write_timeout
-        });
-        fields.field("idle_timeout", "For the next request; 0 is no limit.", |c| &mut c.idle_timeout);
+        fields
+            .field("read_timeout", "For a whole request; 0 is no limit.", |c| &mut c.read_timeout)
+            .negative_is(Duration::ZERO, NO_LIMIT);
+        fields
+            .field("read_header_timeout", "For a request's head; 0 is handshake_timeout.", |c| {
+                &mut c.read_header_timeout
+            })
+            .negative_is(Duration::ZERO, "the same as `handshake_timeout`");
+        fields
+            .field("write_timeout", "For the client to take what is sent; 0 is no limit.", |c| {
+                &mut c.write_timeout
+            })
+            .negative_is(Duration::ZERO, NO_LIMIT);
+        fields
+            .field("idle_timeout", "For the next request; 0 is no limit.", |c| &mut c.idle_timeout)
+            .negative_is(Duration::ZERO, NO_LIMIT);
         fields.field("keep_alives_enabled", "Serve more than one request on a connection.", |c| {
             &mut c.keep_alives_enabled
         });
@@ -135,14 +148,16 @@ impl Section for Config {
     }
 
     fn check(&self, checks: &mut Checks) {
-        for name in &self.compression_algorithms {
+        for (index, name) in self.compression_algorithms.iter().enumerate() {
             if !http_name_is_identity(name) && Encoding::from_http(name).is_none() {
-                checks.at("compression_algorithms", format!("unsupported compression type {name:?}"));
+                // The Collector takes any name and then decompresses nothing of it.
+                let message = format!("unsupported compression type {name:?}: such requests are refused");
+                checks.warn(&format!("compression_algorithms.{index}"), message);
             }
         }
         for (name, value) in &self.response_headers.0 {
             if HeaderName::try_from(name).is_err() || HeaderValue::try_from(value.expose()).is_err() {
-                checks.at("response_headers", format!("invalid header {name:?}"));
+                checks.at("response_headers", invalid_header(name, value));
             }
         }
     }
