@@ -360,7 +360,7 @@ async fn files_get_what_the_reference_prints() {
 async fn documents_are_shown_as_they_came() {
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("out").to_str().unwrap().to_owned();
-    let output_paths = vec![path.clone()];
+    let output_paths = Some(vec![path.clone()]);
     let config = Config {
         verbosity: Verbosity::Normal,
         use_internal_logger: false,
