@@ -141,6 +141,14 @@ impl Credentials {
         true
     }
 
+    /// A service refused whatever is held now: see [`forget`](Self::forget).
+    pub(crate) async fn forget_present(&self, now: SystemTime) {
+        let held = self.state.lock().await.held.clone();
+        if let Some(held) = held {
+            self.forget(&held, now).await;
+        }
+    }
+
     async fn fetch(&self) -> Result<aws_credential_types::Credentials, CredentialsError> {
         match tokio::time::timeout(FETCH_TIMEOUT, self.source.provide_credentials()).await {
             Ok(Ok(found)) => Ok(found),

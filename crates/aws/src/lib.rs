@@ -5,12 +5,14 @@
 //! - [`region`] and [`endpoint`]: the orders of precedence and the partitions;
 //! - [`Credentials`]: the AWS SDK's own chain, cached until shortly before its expiry;
 //! - [`sign`]: Signature Version 4 over a request's head and its body's hash;
+//! - [`Signer`]: the same for requests of other components;
 //! - [`Client`]: signed POSTs over [`net::http::client`], with AWS's error codes;
 //! - [`proxy`]: a server that signs and forwards, and answers sampling requests from rules of its own.
 //!
 //! The AWS SDK is used for what it alone knows: where credentials come from, and the signature. Its requests (to STS,
 //! SSO and the metadata services) go over our HTTP client, so there is one TLS stack, and proxies are honoured.
 
+mod authorize;
 mod client;
 mod connector;
 mod credentials;
@@ -23,6 +25,7 @@ pub mod sign;
 #[cfg(test)]
 mod testing;
 
+pub use authorize::Signer;
 pub use client::{Answer, ApiError, Client, ClientError, Settings as ClientSettings, platform};
 pub use credentials::{Credentials, CredentialsError, Role};
 pub use session::{Session, SessionError, Settings as SessionSettings};

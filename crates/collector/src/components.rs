@@ -18,7 +18,9 @@ static SPECS: &[&Spec] = &[
     &exporter_otlp::SPEC,
     &exporter_otlphttp::SPEC,
     &connector_forward::SPEC,
+    &extension_awsproxy::SPEC,
     &extension_health_check::SPEC,
     &extension_pprof::SPEC,
+    &extension_sigv4auth::SPEC,
     &extension_zpages::SPEC,
 ];

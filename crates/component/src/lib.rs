@@ -5,6 +5,7 @@
 //! pipelines), an [`ExporterUnit`] or an [`Extension`]. The engine alone connects, drives and awaits them.
 
 mod build;
+mod capabilities;
 mod channel;
 mod exporter;
 mod gate;
@@ -20,6 +21,7 @@ pub mod storage;
 mod workers;
 
 pub use build::{BuildCx, BuildError, Environment, Feature, Machine};
+pub use capabilities::{Capabilities, CapabilityError};
 pub use channel::{Capacity, Closed, Entry, Inbox, Inlet, Level, Overflow, SHUTDOWN, Sizer, channel};
 pub use exporter::{
     Accepted, ExportFuture, Exporter, ExporterStage, ExporterUnit, Progress, Rejected, Settled,

@@ -7,6 +7,7 @@ use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use config::Json;
 use data::{Account, Signal, Time};
 
+use crate::capabilities::Capabilities;
 use crate::channel::Level;
 use crate::gate::Guard;
 use crate::node::{Kind, NodeId};
@@ -25,6 +26,7 @@ struct Shared {
     started: Time,
     state: RwLock<(Phase, Time)>,
     graph: RwLock<Arc<Graph>>,
+    capabilities: Capabilities,
 }
 
 /// Where the process stands between its start and its end.
@@ -129,7 +131,8 @@ impl Process {
     #[must_use]
     pub fn new(now: Time) -> Self {
         let state = RwLock::new((Phase::Starting, now));
-        Self { shared: Arc::new(Shared { started: now, state, graph: RwLock::default() }) }
+        let (graph, capabilities) = Default::default();
+        Self { shared: Arc::new(Shared { started: now, state, graph, capabilities }) }
     }
 
     /// When it started.
@@ -148,6 +151,12 @@ impl Process {
     #[must_use]
     pub fn graph(&self) -> Arc<Graph> {
         Arc::clone(&self.shared.graph.read().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// What extensions do for other components.
+    #[must_use]
+    pub fn capabilities(&self) -> &Capabilities {
+        &self.shared.capabilities
     }
 
     /// Enters a phase. For the engine.

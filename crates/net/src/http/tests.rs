@@ -430,3 +430,70 @@ fn plain_targets_are_asked_of_the_proxy_itself() {
         assert!(seen[0].contains("proxy-authorization: Basic bWU6cHc=\r\n"), "{seen:?}");
     });
 }
+
+/// Puts what it sees of a request into a header.
+#[derive(Default)]
+struct Witness {
+    refused: AtomicUsize,
+}
+
+impl client::Authorize for Witness {
+    fn authorize<'a>(
+        &'a self,
+        request: client::Outgoing<'a>,
+    ) -> futures::future::BoxFuture<'a, Result<(), client::AuthorizeError>> {
+        let length: usize = request.body.iter().map(Bytes::len).sum();
+        let encoding = request.headers.get(CONTENT_ENCODING).map_or("", |value| value.to_str().unwrap());
+        let header = format!("{} {} {length} {encoding}", request.method, request.url.path());
+        request.headers.insert("x-witness", header.parse().unwrap());
+        let may = request.url.path() != "/unsigned";
+        let said = || client::AuthorizeError("no keys".to_owned());
+        Box::pin(std::future::ready(if may { Ok(()) } else { Err(said()) }))
+    }
+
+    fn refused(&self) -> futures::future::BoxFuture<'_, ()> {
+        self.refused.fetch_add(1, Ordering::Relaxed);
+        Box::pin(std::future::ready(()))
+    }
+}
+
+/// Answers with a header of the request.
+struct Tell;
+
+impl Service for Tell {
+    async fn call(&self, request: Request) -> Response {
+        let mut response =
+            Response::new(Bytes::copy_from_slice(request.head.headers["x-witness"].as_bytes()));
+        if request.head.uri.path() == "/forbidden" {
+            *response.status_mut() = StatusCode::FORBIDDEN;
+        }
+        response
+    }
+}
+
+#[test]
+fn requests_are_authorized_as_they_are_sent() {
+    run(async {
+        let settings = Arc::new(Settings::default());
+        let server = TestServer::start(usize::MAX, move |stream, peer, memory, signal| {
+            server::serve_connection(stream, peer, Arc::new(Tell), &settings, memory, signal)
+        });
+        let settings = client::Settings { compression: Compression::Gzip, ..client::Settings::default() };
+        let witness = Arc::new(Witness::default());
+        let client = Client::new(settings, &Environment::default()).unwrap().authorized(witness.clone());
+        let url = |path: &str| -> Uri { format!("http://{}{path}", server.address).parse().unwrap() };
+        let body = [Bytes::from(vec![b'x'; 10_000])];
+        let answer = client.post(&url("/a"), &HeaderMap::new(), &body).await.unwrap();
+        let expected = format!("POST /a {} gzip", answer.sent_len);
+        assert_eq!(String::from_utf8_lossy(&answer.body), expected, "it sees the compressed body");
+        assert!(answer.sent_len < 1_000);
+        assert_eq!(witness.refused.load(Ordering::Relaxed), 0);
+        client.post(&url("/forbidden"), &HeaderMap::new(), &body).await.unwrap();
+        assert_eq!(witness.refused.load(Ordering::Relaxed), 1);
+        let error = client.post(&url("/unsigned"), &HeaderMap::new(), &body).await.unwrap_err();
+        assert_eq!(error.to_string(), "cannot authorize the request: no keys");
+        drop(client);
+        server.trigger.stop();
+        server.ended().await;
+    });
+}

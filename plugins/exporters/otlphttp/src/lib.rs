@@ -1,5 +1,7 @@
 //! `otlp_http` (formerly `otlphttp`): sends to an OTLP server over HTTP, as protobuf or JSON.
 
+mod auth;
+
 use std::sync::OnceLock;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
@@ -8,7 +10,7 @@ use component::{
     Accepted, BoxError, BuildCx, BuildError, Component, Exporter, Kind, Progress, RunCx, Spec, Stability,
     Stage,
 };
-use config::{Checks, Choice, Fields, Section, setting_by_choice};
+use config::{Checks, Choice, ComponentId, Fields, Section, setting_by_choice};
 use data::{Batch, Clock, Code, Refusal, Refused, Signal};
 use http::header::{CONTENT_TYPE, RETRY_AFTER};
 use http::{HeaderMap, HeaderValue, Uri};
@@ -125,6 +127,8 @@ pub struct OtlpHttp {
     /// By signal; none where nothing is configured.
     urls: [Option<Place>; Signal::ALL.len()],
     encoding: Encoding,
+    /// The extension that authorizes requests.
+    authenticator: Option<ComponentId>,
     started: OnceLock<Started>,
 }
 
@@ -151,6 +155,7 @@ impl Component for OtlpHttp {
             environment: Environment::from_variables(|name| cx.environment.get(name)),
             urls,
             encoding: config.encoding,
+            authenticator: config.client.auth.authenticator.clone(),
             started: OnceLock::new(),
         };
         // The HTTP client has the timeout.
@@ -163,7 +168,10 @@ impl Exporter for OtlpHttp {
     type Memory = ();
 
     async fn start(&self, cx: &RunCx) -> Result<(), BoxError> {
-        let client = Client::new(self.settings.clone(), &self.environment)?;
+        let mut client = Client::new(self.settings.clone(), &self.environment)?;
+        if let Some(id) = &self.authenticator {
+            client = client.authorized(auth::authorizer(id, &cx.process)?);
+        }
         let clock = std::sync::Arc::clone(&cx.clock);
         let name = "http_client_request_duration";
         let help = "Duration of HTTP client requests [Development]";

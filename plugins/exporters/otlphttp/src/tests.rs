@@ -225,3 +225,36 @@ fn urls_are_shown_without_what_may_be_secret() {
     let url = "https://user:word@host.example:4318/v1/traces?api_key=k".parse().unwrap();
     assert_eq!(shown(&url), "https://host.example:4318/v1/traces");
 }
+
+/// An authenticator that says that it was asked.
+struct Stamp;
+
+impl net::http::client::Authorize for Stamp {
+    fn authorize<'a>(
+        &'a self,
+        request: net::http::client::Outgoing<'a>,
+    ) -> futures::future::BoxFuture<'a, Result<(), net::http::client::AuthorizeError>> {
+        request.headers.insert("x-stamp", HeaderValue::from_static("here"));
+        Box::pin(std::future::ready(Ok(())))
+    }
+}
+
+#[tokio::test]
+async fn the_authenticator_is_found_by_its_id() {
+    let (cx, _ready) = testkit::run_cx(testkit::extension_node());
+    let id: ComponentId = "sigv4auth/a".parse().unwrap();
+    let missing = auth::authorizer(&id, &cx.process).err().unwrap().to_string();
+    assert_eq!(missing, "failed to resolve authenticator \"sigv4auth/a\": authenticator not found");
+    cx.process.capabilities().offer("sigv4auth/a", 5_u8);
+    let wrong = auth::authorizer(&id, &cx.process).err().unwrap().to_string();
+    assert_eq!(wrong, "requested authenticator is not a HTTP client authenticator");
+    let stamp: net::http::client::Authorizer = Arc::new(Stamp);
+    cx.process.capabilities().offer("sigv4auth/a", stamp);
+    let found = auth::authorizer(&id, &cx.process).unwrap();
+    let (mut headers, url) = (HeaderMap::new(), Uri::from_static("http://a/"));
+    let method = http::Method::POST;
+    let outgoing =
+        net::http::client::Outgoing { method: &method, url: &url, headers: &mut headers, body: &[] };
+    found.authorize(outgoing).await.unwrap();
+    assert_eq!(headers["x-stamp"], "here");
+}

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use config::{Checks, Fields, Headers, Section};
+use config::{Checks, ComponentId, Fields, Headers, Section};
 use http::{HeaderName, HeaderValue};
 
 use super::Settings;
@@ -48,6 +48,8 @@ pub struct Config {
     pub connect_timeout: Duration,
     /// See [`Settings::max_response_body_size`].
     pub max_response_body_size: usize,
+    /// Who authorizes requests. Where that extension is found is the component's.
+    pub auth: Auth,
 }
 
 /// `compression_params:`.
@@ -78,6 +80,7 @@ impl Default for Config {
             force_attempt_http2: settings.force_attempt_http2,
             connect_timeout: settings.connect_timeout,
             max_response_body_size: settings.max_response_body_size,
+            auth: Auth::default(),
         }
     }
 }
@@ -154,7 +157,7 @@ impl Section for Config {
             &mut c.max_response_body_size
         });
         fields.ignored::<Cookies>("cookies", "Keep cookies.", "no cookies are kept");
-        fields.unsupported("auth", "Extension that signs requests.", "there are no authenticators yet");
+        fields.field("auth", "Who authorizes requests.", |c| &mut c.auth);
         fields.unsupported("middlewares", "Extensions that requests pass through.", "there are none yet");
     }
 
@@ -177,6 +180,21 @@ impl Section for Config {
                 checks.at("headers", invalid_header(name, value));
             }
         }
+    }
+}
+
+/// `auth:`, the extension that authorizes requests.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Auth {
+    /// Its id.
+    pub authenticator: Option<ComponentId>,
+}
+
+impl Section for Auth {
+    fn describe(fields: &mut Fields<Self>) {
+        fields.field("authenticator", "Id of the extension that signs requests, such as sigv4auth.", |a| {
+            &mut a.authenticator
+        });
     }
 }
 

@@ -2,6 +2,7 @@
 //!
 //! Redirects are not followed: a 3xx is an answer like any other. Cookies are not kept.
 
+mod authorize;
 mod config;
 mod connector;
 
@@ -21,7 +22,8 @@ use hyper_util::client::legacy;
 use hyper_util::rt::{TokioExecutor, TokioTimer};
 use tokio::sync::Semaphore;
 
-pub use self::config::{CompressionParams, Config};
+pub use self::authorize::{Authorize, AuthorizeError, Authorizer, Outgoing};
+pub use self::config::{Auth, CompressionParams, Config};
 use crate::compression::{CompressError, Compression, compress};
 use crate::dial::{Proto, Unresolved};
 use crate::proxy::{Environment, Proxies, ProxyError};
@@ -120,6 +122,9 @@ pub enum SendError {
     /// The body could not be compressed.
     #[error(transparent)]
     Compress(#[from] CompressError),
+    /// Who sends it can't be proved now.
+    #[error(transparent)]
+    Unauthorized(#[from] AuthorizeError),
 }
 
 /// A server's answer, whatever its status.
@@ -140,6 +145,7 @@ pub struct Response {
 pub struct Client {
     pool: legacy::Client<Connector, Parts>,
     shared: Arc<Shared>,
+    authorizer: Option<Authorizer>,
 }
 
 struct Shared {
@@ -175,7 +181,14 @@ impl Client {
         let limit = settings.max_conns_per_host;
         let in_flight = (limit > 0).then(|| Semaphore::new(limit.min(Semaphore::MAX_PERMITS)));
         let user_agent = HeaderValue::try_from(default_user_agent()).ok();
-        Ok(Self { pool, shared: Arc::new(Shared { settings, headers, user_agent, proxies, in_flight }) })
+        let shared = Arc::new(Shared { settings, headers, user_agent, proxies, in_flight });
+        Ok(Self { pool, shared, authorizer: None })
+    }
+
+    /// The same client, whose requests are authorized one by one, after compression.
+    #[must_use]
+    pub fn authorized(self, by: Authorizer) -> Self {
+        Self { authorizer: Some(by), ..self }
     }
 
     /// Posts the body that `parts` make one after another, compressed as configured, with `headers` besides the
@@ -231,9 +244,22 @@ impl Client {
         };
         let mut request = self.prepare(url, headers, parts)?;
         *request.method_mut() = method;
+        if let Some(authorizer) = &self.authorizer {
+            let (mut head, body) = request.into_parts();
+            let headers = &mut head.headers;
+            let outgoing =
+                Outgoing { method: &head.method, url: &head.uri, headers, body: body.parts.as_slice() };
+            authorizer.authorize(outgoing).await?;
+            request = http::Request::from_parts(head, body);
+        }
         let sent_len = usize::try_from(request.body().left).unwrap_or(usize::MAX);
         let response = self.pool.request(request).await.map_err(|error| unsent(&error))?;
         let (head, mut body) = response.into_parts();
+        if let (StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN, Some(authorizer)) =
+            (head.status, &self.authorizer)
+        {
+            authorizer.refused().await;
+        }
         let max = self.shared.settings.max_response_body_size;
         let mut read = BytesMut::new();
         while read.len() < max {
