@@ -14,7 +14,7 @@ pub fn fuzz_spans(data: &[u8]) {
         indexed_attributes: vec!["http.request.method".into(), "db.statement".into()],
         log_groups: vec!["g".into()],
         allow_dot: false,
-        skip_timestamp_validation: data.len() % 2 == 0,
+        skip_timestamp_validation: data.len().is_multiple_of(2),
         stable_names: true,
         consumers_named_by_service: true,
         keep_network_attributes: true,
