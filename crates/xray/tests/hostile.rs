@@ -4,6 +4,7 @@
 mod support;
 
 use collimator_xray::from_span::{Documents, Options, Translator, fuzz_spans};
+use collimator_xray::to_span;
 use otlp::wire::{write_fixed64_field, write_len_field, write_nested, write_varint_field};
 use proptest::prelude::*;
 use serde_json::Value;
@@ -15,7 +16,13 @@ fn seeds() -> Vec<Vec<u8>> {
     let cases: Value =
         serde_json::from_slice(include_bytes!("fixtures/awsxray-exporter.json")).expect("recorded cases");
     let cases = cases.as_array().expect("a list").iter();
-    cases.flat_map(|case| case["input"].as_array().expect("a list").iter().map(wire)).collect()
+    let recorded = cases.flat_map(|case| case["input"].as_array().expect("a list").iter().map(wire));
+    // And one of ours: a document with everything.
+    let options = to_span::Options { preserve: true, ..to_span::Options::default() };
+    let mut preserved = Vec::new();
+    to_span::read(include_bytes!("../fuzz/seeds/everything.json"), &options, &mut preserved)
+        .expect("a document");
+    recorded.chain([preserved.clone(), preserved.clone(), preserved]).collect()
 }
 
 #[test]
@@ -280,7 +287,7 @@ const ORDER: [&str; 22] = [
 ];
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(2_000))]
+    #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::with_cases(2_000) })]
 
     /// Every document has what a document must have, in order, each once; annotations are simple and their keys sorted.
     #[test]

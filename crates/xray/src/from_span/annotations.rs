@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use otlp::view::{AnyValue, View};
+use otlp::view::AnyValue;
 
 use super::known::{Key, KeySet};
 use super::resource::{PREFIX, ResourceRead};
@@ -67,8 +67,10 @@ struct Item<'m> {
 enum Written<'m> {
     /// The bytes of an `AnyValue`.
     Attribute(&'m [u8]),
-    /// JSON that has been checked.
-    Json(Cow<'m, [u8]>),
+    /// JSON of somebody else's, checked.
+    Json(&'m [u8]),
+    /// JSON as it is to be written.
+    Ready(Cow<'m, [u8]>),
     /// Members of an object, all of whose keys begin with the item's.
     Members(&'m [u8]),
 }
@@ -89,8 +91,9 @@ impl<'m> Item<'m> {
         json::string(out, &self.key);
         out.push(b':');
         match &self.value {
-            Written::Attribute(raw) => value::write(out, AnyValue::new(raw)),
+            Written::Attribute(raw) => value::write_raw(out, raw),
             Written::Json(json) => scan::compact(out, json),
+            Written::Ready(json) => out.extend_from_slice(json),
             Written::Members(_) => {}
         }
     }
@@ -126,7 +129,7 @@ impl<'m> Extras<'m> {
                 continue;
             }
             if index_all || context.indexed.has(key) || listed.contains(&key) {
-                let simple = value::is_simple(&attribute.value());
+                let simple = value::is_simple_raw(attribute.raw);
                 let place = if simple { &mut self.annotations } else { &mut self.default };
                 let key = if simple { annotation_key(key, context) } else { Cow::Borrowed(key) };
                 push(place, key, attribute);
@@ -144,7 +147,7 @@ impl<'m> Extras<'m> {
             }
         }
         for (key, value) in merged.into_iter().flat_map(scan::members_of) {
-            self.default.push(Item::new(scan::unescape(key), Written::Json(Cow::Borrowed(value))));
+            self.default.push(Item::new(scan::unescape(key), Written::Json(value)));
         }
         if context.options.keep_events {
             self.collect_events(span);
@@ -155,7 +158,7 @@ impl<'m> Extras<'m> {
         let ours = |name: &[u8]| name.starts_with(PREFIX);
         let apart = listed.iter().any(|name| ours(name)) || span.attributes.iter().any(|a| ours(a.key));
         for entry in &resource.entries {
-            let json = || Written::Json(Cow::Borrowed(resource.value(entry)));
+            let json = || Written::Ready(Cow::Borrowed(resource.value(entry)));
             if entry.indexed || (entry.simple && listed.contains(&entry.name.as_slice())) {
                 self.annotations.push(Item::new(Cow::Borrowed(&entry.label), json()));
             } else if apart {
@@ -180,12 +183,12 @@ impl<'m> Extras<'m> {
         }
         if !events.is_empty() {
             events.push(b']');
-            self.default.push(Item::new(Cow::Borrowed(b"otel.events"), Written::Json(Cow::Owned(events))));
+            self.default.push(Item::new(Cow::Borrowed(b"otel.events"), Written::Ready(Cow::Owned(events))));
         }
         if !span.scope_name.is_empty() {
             let mut name = Vec::new();
             json::string(&mut name, span.scope_name);
-            self.default.push(Item::new(Cow::Borrowed(b"otel.scope.name"), Written::Json(Cow::Owned(name))));
+            self.default.push(Item::new(Cow::Borrowed(b"otel.scope.name"), Written::Ready(Cow::Owned(name))));
         }
     }
 
@@ -234,8 +237,7 @@ impl<'m> Extras<'m> {
 }
 
 fn push<'m>(place: &mut Vec<Item<'m>>, key: Cow<'m, [u8]>, attribute: &Attribute<'m>) {
-    // No value is no bytes, or an index that means nothing.
-    if !attribute.raw.is_empty() && value::is_some(&attribute.value()) {
+    if value::is_some_raw(attribute.raw) {
         place.push(Item::new(key, Written::Attribute(attribute.raw)));
     }
 }

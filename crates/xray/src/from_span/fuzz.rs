@@ -21,11 +21,13 @@ pub fn fuzz_spans(data: &[u8]) {
         body_size_as_content_length: true,
         keep_events: true,
         complete_stack_traces: true,
+        preserve_xray_fields: true,
         max_document_bytes: 600,
         ..Options::default()
     };
     let index_all = Options { index_all_attributes: true, ..Options::default() };
-    for options in [Options::default(), index_all, everything] {
+    let preserved = Options { preserve_xray_fields: true, ..Options::default() };
+    for options in [Options::default(), index_all, everything, preserved] {
         check(data, options);
     }
     let text = String::from_utf8_lossy(data);

@@ -81,6 +81,7 @@ keys! {
     EnduserId = "enduser.id",
     InProgress = "aws.xray.inprogress",
     Annotations = "aws.xray.annotations",
+    XrayType = "aws.xray.type",
 }
 
 impl Key {

@@ -18,6 +18,7 @@ mod known;
 mod links;
 mod local_root;
 mod name;
+mod preserved;
 mod resource;
 mod span;
 mod sql;
@@ -221,20 +222,30 @@ impl Translator {
             documents.refused.push(Refused { item, reason: Reason::TraceIdTime });
             return;
         }
+        if preserved::is_preserved(span, &self.context) {
+            let start = documents.bytes.len();
+            let id = preserved::write(&mut documents.bytes, span, resource, &mut self.context);
+            self.add(documents, start, item, id);
+            return;
+        }
         let (first, second) = local_root::shapes(span, &mut self.context.ids);
         for shape in std::iter::once(first).chain(second) {
             let start = documents.bytes.len();
             let id = document::write(&mut documents.bytes, span, resource, &shape, &mut self.context, extras);
-            let max = self.context.options.max_document_bytes;
-            let trimmed = documents.bytes.len() - start > max;
-            if trimmed && !trim(&mut documents.bytes, start, max) {
-                documents.bytes.truncate(start);
-                documents.refused.push(Refused { item, reason: Reason::TooLarge });
-                continue;
-            }
-            let range = start..documents.bytes.len();
-            documents.entries.push(Entry { range, item, id, trimmed });
+            self.add(documents, start, item, id);
         }
+    }
+
+    /// Adds the document that begins at `start` to the list, shortened if need be.
+    fn add(&self, documents: &mut Documents, start: usize, item: usize, id: [u8; 8]) {
+        let max = self.context.options.max_document_bytes;
+        let trimmed = documents.bytes.len() - start > max;
+        if trimmed && !trim(&mut documents.bytes, start, max) {
+            documents.bytes.truncate(start);
+            documents.refused.push(Refused { item, reason: Reason::TooLarge });
+            return;
+        }
+        documents.entries.push(Entry { range: start..documents.bytes.len(), item, id, trimmed });
     }
 }
 

@@ -81,6 +81,11 @@ impl<'a> ResourceRead<'a> {
         self.text = text;
     }
 
+    /// As they came.
+    pub(super) fn attributes(&self) -> &[Attribute<'a>] {
+        &self.attributes
+    }
+
     /// The first attribute with this name.
     pub(super) fn get(&self, name: &str) -> Option<&Attribute<'a>> {
         self.attributes.iter().find(|attribute| attribute.key == name.as_bytes())

@@ -2,7 +2,7 @@
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
-use otlp::view::{AnyValue, Attributes};
+use otlp::view::{AnyValue, Attributes, View};
 
 use crate::json;
 
@@ -13,6 +13,35 @@ const MAX_DEPTH: u32 = 100;
 /// form for as a string.
 pub(super) fn write(out: &mut Vec<u8>, value: AnyValue<'_>) {
     write_nested(out, value, MAX_DEPTH);
+}
+
+/// The same for the bytes of an `AnyValue`. Nearly all are short texts, told by tag and length.
+#[inline]
+pub(super) fn write_raw(out: &mut Vec<u8>, raw: &[u8]) {
+    match short_text(raw) {
+        Some(text) => json::string(out, text),
+        None => write(out, AnyValue::new(raw)),
+    }
+}
+
+#[inline]
+fn short_text(raw: &[u8]) -> Option<&[u8]> {
+    match raw {
+        [0x0a, len @ 0..0x80, text @ ..] if text.len() == usize::from(*len) => Some(text),
+        _ => None,
+    }
+}
+
+/// [`is_simple`] for the bytes of an `AnyValue`.
+#[inline]
+pub(super) fn is_simple_raw(raw: &[u8]) -> bool {
+    short_text(raw).is_some() || is_simple(&AnyValue::new(raw))
+}
+
+/// [`is_some`] for the bytes of an `AnyValue`.
+#[inline]
+pub(super) fn is_some_raw(raw: &[u8]) -> bool {
+    short_text(raw).is_some() || is_some(&AnyValue::new(raw))
 }
 
 /// Appends an object of attributes, sorted by key.
