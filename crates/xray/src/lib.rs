@@ -5,6 +5,7 @@
 //! - [`names`]: every attribute name that the two translations read or write, once.
 //! - [`from_span`]: spans become documents, written straight from the wire into one buffer.
 //! - [`to_span`]: documents become OTLP.
+//! - [`records`]: what is counted for X-Ray itself.
 //! - [`sampling`]: the rules by which X-Ray's SDKs sample.
 //! - [`trim`](mod@trim): what is too large for the API is shortened.
 //!
@@ -15,6 +16,7 @@ pub mod header;
 pub mod ids;
 pub mod json;
 pub mod names;
+pub mod records;
 pub mod sampling;
 pub mod to_span;
 pub mod trim;
