@@ -12,6 +12,7 @@ static SPECS: &[&Spec] = &[
     &processor_batch::SPEC,
     &processor_resource::SPEC,
     &processor_memory_limiter::SPEC,
+    &exporter_awsxray::SPEC,
     &exporter_debug::SPEC,
     &exporter_file::SPEC,
     &exporter_nop::SPEC,

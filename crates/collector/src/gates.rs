@@ -49,7 +49,14 @@ const APPEND: &str = "confmap.enableMergeAppendOption";
 
 pub(crate) const GATES: &[Gate] = &[
     gate(APPEND, "Alpha", Here::Honoured, "Joins lists of ids from several configurations"),
+    gate(
+        "exporter.awsxray.skiptimestampvalidation",
+        "Beta",
+        Here::Honoured,
+        "Takes trace ids whose time is not recent",
+    ),
     gate("exporter.file.nativeCompression", "Alpha", Here::NoEffect, "Compresses files as a whole"),
+    gate("exporter.xray.allowDot", "Beta", Here::Honoured, "Leaves dots in the keys of annotations"),
     gate("otelcol.printInitialConfig", "Stable", Here::AlwaysOn, "The command print-config"),
     gate("pdata.useProtoPooling", "Alpha", Here::NoEffect, "Pools memory of messages"),
     gate(
@@ -86,12 +93,13 @@ pub(crate) fn lists(asked: &[String]) -> Result<Lists> {
             bail!("--feature-gates: no such feature gate {id:?}; valid gates: {}", valid.join(", "));
         };
         match (gate.here, on) {
-            (Here::Honoured, true) => lists = Lists::Append,
-            (Here::Honoured, false) => lists = Lists::Replace,
+            (Here::Honoured, true) if id == APPEND => lists = Lists::Append,
+            (Here::Honoured, false) if id == APPEND => lists = Lists::Replace,
             (Here::AlwaysOn, false) => bail!("--feature-gates: {id} can't be turned off here"),
             (Here::Refused, true) => bail!("--feature-gates: {id} is not supported here"),
             (Here::NoEffect, true) => eprintln!("warning: the feature gate {id} has no effect here"),
-            (Here::AlwaysOn, true) | (Here::Refused | Here::NoEffect, false) => {}
+            // Components ask for theirs.
+            (Here::Honoured, _) | (Here::AlwaysOn, true) | (Here::Refused | Here::NoEffect, false) => {}
         }
     }
     Ok(lists)
@@ -107,7 +115,7 @@ pub(crate) fn features(asked: &[String]) -> Vec<Feature> {
         here: gate.here.text(),
         enabled: match gate.here {
             Here::AlwaysOn => true,
-            Here::Honoured => is_asked(gate).is_some_and(|text| !text.starts_with('-')),
+            Here::Honoured => is_asked(gate).map_or(gate.is_on(), |text| !text.starts_with('-')),
             Here::NoEffect | Here::Refused => false,
         },
     };
@@ -130,7 +138,10 @@ mod tests {
         };
         assert!(!enabled(&[]) && enabled(&[APPEND]));
         assert!(!enabled(&[APPEND, "-confmap.enableMergeAppendOption"]), "the last counts");
-        assert!(features(&[]).iter().all(|feature| feature.enabled == (feature.here == "always on")));
+        let on = |feature: &Feature| feature.here == "always on" || feature.id.contains("xray");
+        assert!(features(&[]).iter().all(|feature| feature.enabled == on(feature)));
+        let off = features(&["-exporter.xray.allowDot".to_owned()]);
+        assert!(off.iter().any(|feature| feature.id == "exporter.xray.allowDot" && !feature.enabled));
     }
 
     #[test]

@@ -11,5 +11,6 @@ pub mod contract;
 pub mod generate;
 mod harness;
 pub mod settings;
+pub mod xray_api;
 
 pub use harness::{Harness, RunHarness, build_cx, extension_node, receiver_node, run_cx};

@@ -1,0 +1,112 @@
+//! Documents that X-Ray refused for good, kept in files until somebody has mended the cause.
+//!
+//! A file has one JSON object to a line: `time` (RFC 3339), `code` and `message` of the refusal, and the `document` as
+//! the text that was sent. A line is written whole and synced to the disk before the document is forgotten; after a
+//! crash the last line of a file may be cut, and is then passed over.
+//!
+//! A file is opened anew for each append, and written under an exclusive lock, so that `replay` can take it away from a
+//! running process: it renames the file first, and who has opened it before finds that out under the lock.
+
+mod file;
+mod record;
+pub(crate) mod take;
+
+use std::io;
+use std::path::PathBuf;
+use std::sync::{Mutex, PoisonError};
+
+use config::{Fields, Section};
+
+use self::file::Appended;
+pub use self::record::Record;
+
+/// `dead_letter:`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Config {
+    /// Where the files are; empty keeps nothing.
+    pub directory: String,
+    /// Size at which a new file is begun.
+    pub max_file_mib: u64,
+    /// The most that is kept in the directory.
+    pub max_mib: u64,
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        Self { directory: String::new(), max_file_mib: 16, max_mib: 1024 }
+    }
+}
+
+impl Section for Config {
+    fn describe(fields: &mut Fields<Self>) {
+        fields.field("directory", "Where documents that X-Ray refuses are kept; empty keeps none.", |c| {
+            &mut c.directory
+        });
+        fields
+            .field("max_file_mib", "Size at which a new file is begun.", |c| &mut c.max_file_mib)
+            .range(1..=1 << 20);
+        fields
+            .field("max_mib", "The most that is kept; what comes then is only counted.", |c| &mut c.max_mib)
+            .range(1..=1 << 30);
+    }
+}
+
+/// Where documents go that were refused.
+pub(crate) struct DeadLetters {
+    directory: PathBuf,
+    /// Of the files that this exporter writes: its id, without what a file's name should not have.
+    prefix: String,
+    max_file: u64,
+    max: u64,
+    state: Mutex<State>,
+}
+
+#[derive(Default)]
+struct State {
+    /// The file that is appended to, by its number.
+    number: u64,
+}
+
+impl DeadLetters {
+    /// Where the configuration wants them, if it does. Makes the directory.
+    ///
+    /// # Errors
+    /// If it can't be made.
+    pub(crate) fn open(config: &Config, id: &str) -> io::Result<Option<Self>> {
+        if config.directory.is_empty() {
+            return Ok(None);
+        }
+        let directory = PathBuf::from(&config.directory);
+        std::fs::create_dir_all(&directory)?;
+        let is_plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '-' | '_');
+        let prefix = id.chars().map(|c| if is_plain(c) { c } else { '_' }).collect();
+        let (max_file, max) = (config.max_file_mib << 20, config.max_mib << 20);
+        Ok(Some(Self { directory, prefix, max_file, max, state: Mutex::default() }))
+    }
+
+    /// Appends records, all or none, and syncs them to the disk. Blocks.
+    ///
+    /// # Errors
+    /// If there is no room within the bounds, or the disk fails.
+    pub(crate) fn append(&self, records: &[Record]) -> io::Result<()> {
+        let mut text = Vec::new();
+        records.iter().for_each(|record| record.write(&mut text));
+        let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        let held = file::total(&self.directory)?;
+        if held.saturating_add(text.len() as u64) > self.max {
+            let message = format!("{} MiB are full, as max_mib says", self.max >> 20);
+            return Err(io::Error::new(io::ErrorKind::StorageFull, message));
+        }
+        loop {
+            let path =
+                self.directory.join(format!("{}-{:06}.{}", self.prefix, state.number, file::EXTENSION));
+            match file::append(&path, &text, self.max_file)? {
+                Appended::Done => return Ok(()),
+                Appended::Full => state.number += 1,
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

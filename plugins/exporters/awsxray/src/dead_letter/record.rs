@@ -1,0 +1,33 @@
+//! One document that was refused, as a line of JSON.
+
+use serde_json::{Value, json};
+
+/// A document that X-Ray refused for good.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Record {
+    /// When, as RFC 3339 writes it.
+    pub time: String,
+    /// The code of the refusal.
+    pub code: String,
+    /// What X-Ray said.
+    pub message: String,
+    /// The document as it was sent.
+    pub document: String,
+}
+
+impl Record {
+    /// Appends the record as a line.
+    pub(super) fn write(&self, out: &mut Vec<u8>) {
+        let line = json!({ "time": self.time, "code": self.code, "message": self.message, "document": self.document });
+        out.extend_from_slice(line.to_string().as_bytes());
+        out.push(b'\n');
+    }
+
+    /// Reads a line; none if it is not one of ours, or was cut.
+    pub(crate) fn read(line: &[u8]) -> Option<Self> {
+        let line: Value = serde_json::from_slice(line).ok()?;
+        let text = |key| line.get(key).and_then(Value::as_str).map(str::to_owned);
+        let (time, code, message) = (text("time")?, text("code")?, text("message")?);
+        Some(Self { time, code, message, document: text("document")? })
+    }
+}

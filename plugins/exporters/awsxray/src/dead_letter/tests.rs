@@ -1,0 +1,132 @@
+use std::path::Path;
+
+use super::take::{Letters, Line, files, look};
+use super::*;
+
+fn record(document: &str) -> Record {
+    let text = |text: &str| text.to_owned();
+    let time = text("2026-11-21T14:00:00Z");
+    Record { time, code: text("InvalidName"), message: text("a \"bad\" name"), document: text(document) }
+}
+
+fn letters(directory: &Path, config: Config) -> DeadLetters {
+    let config = Config { directory: directory.display().to_string(), ..config };
+    DeadLetters::open(&config, "awsxray/one").unwrap().unwrap()
+}
+
+/// Every document in the directory, in order.
+fn kept(directory: &Path) -> Vec<String> {
+    let lines = files(directory).unwrap().into_iter().flat_map(|path| look(&path).unwrap());
+    let document = |line| match line {
+        Line::Record(record) => record.document,
+        Line::Unreadable(line) => format!("unreadable: {}", String::from_utf8_lossy(&line)),
+    };
+    lines.map(|line| document(line.unwrap())).collect()
+}
+
+#[test]
+fn without_a_directory_nothing_is_kept() {
+    assert!(DeadLetters::open(&Config::default(), "awsxray").unwrap().is_none());
+}
+
+#[test]
+fn records_are_read_as_they_were_written() {
+    let directory = tempfile::tempdir().unwrap();
+    let letters = letters(directory.path(), Config::default());
+    let documents = ["{\"id\":\"1\"}\n", "\u{0}\\\"ä\u{2028}", ""];
+    letters.append(&documents.map(record)).unwrap();
+    let path = files(directory.path()).unwrap().remove(0);
+    assert_eq!(path.file_name().unwrap(), "awsxray_one-000000.jsonl");
+    let read: Vec<Line> = look(&path).unwrap().map(Result::unwrap).collect();
+    assert_eq!(read, documents.map(|document| Line::Record(record(document))));
+}
+
+#[test]
+fn a_line_that_a_crash_cut_is_passed_over_and_ended() {
+    let directory = tempfile::tempdir().unwrap();
+    let letters = letters(directory.path(), Config::default());
+    letters.append(&[record("one"), record("two")]).unwrap();
+    let path = files(directory.path()).unwrap().remove(0);
+    let text = std::fs::read(&path).unwrap();
+    std::fs::write(&path, &text[..text.len() - 20]).unwrap();
+    letters.append(&[record("three")]).unwrap();
+    let kept = kept(directory.path());
+    assert_eq!((kept[0].as_str(), kept[2].as_str(), kept.len()), ("one", "three", 3));
+    assert!(kept[1].starts_with("unreadable: {\"code\""), "{kept:?}");
+}
+
+#[test]
+fn files_are_of_one_size_and_the_whole_is_bounded() {
+    let directory = tempfile::tempdir().unwrap();
+    let letters = letters(directory.path(), Config { max_file_mib: 1, max_mib: 3, ..Config::default() });
+    let large = "x".repeat(400 << 10);
+    let mut taken = 0;
+    let error = loop {
+        match letters.append(&[record(&large)]) {
+            Ok(()) => taken += 1,
+            Err(error) => break error,
+        }
+    };
+    assert_eq!(error.kind(), io::ErrorKind::StorageFull);
+    assert_eq!(error.to_string(), "3 MiB are full, as max_mib says");
+    assert_eq!((taken, files(directory.path()).unwrap().len()), (7, 3));
+    // Another start begins where there is room.
+    letters_again(directory.path());
+    assert_eq!(kept(directory.path()).len(), 8);
+}
+
+fn letters_again(directory: &Path) {
+    letters(directory, Config { max_file_mib: 1, ..Config::default() }).append(&[record("more")]).unwrap();
+}
+
+#[test]
+fn a_file_that_is_taken_away_is_not_written_to() {
+    let directory = tempfile::tempdir().unwrap();
+    let letters = letters(directory.path(), Config::default());
+    letters.append(&[record("one")]).unwrap();
+    let path = files(directory.path()).unwrap().remove(0);
+    let taken = Letters::take(&path).unwrap().unwrap();
+    letters.append(&[record("two")]).unwrap();
+    let read: Vec<Line> = taken.lines().unwrap().map(Result::unwrap).collect();
+    assert_eq!(read, [Line::Record(record("one"))]);
+
+    // Another replay finds it taken; after a crash of the first, it goes on.
+    let left_behind = files(directory.path()).unwrap().remove(0);
+    assert!(Letters::take(&left_behind).unwrap().is_none());
+    drop(taken);
+    let taken = Letters::take(&left_behind).unwrap().unwrap();
+    taken.keep(&[Line::Record(record("one, again")), Line::Unreadable(b"?".to_vec())]).unwrap();
+    taken.remove().unwrap();
+    assert_eq!(kept(directory.path()), ["two", "one, again", "unreadable: ?"]);
+}
+
+#[test]
+fn many_writers_and_a_replay_lose_nothing() {
+    let directory = tempfile::tempdir().unwrap();
+    let mut read = Vec::new();
+    std::thread::scope(|scope| {
+        for writer in 0..4 {
+            let letters = letters(directory.path(), Config::default());
+            scope.spawn(move || {
+                for n in 0..50 {
+                    letters.append(&[record(&format!("{writer}:{n}"))]).unwrap();
+                }
+            });
+        }
+        for _ in 0..200 {
+            for path in files(directory.path()).unwrap() {
+                let Some(taken) = Letters::take(&path).unwrap() else { continue };
+                read.extend(taken.lines().unwrap().map(Result::unwrap));
+                taken.remove().unwrap();
+            }
+        }
+    });
+    let read = read.into_iter().map(|line| match line {
+        Line::Record(record) => record.document,
+        Line::Unreadable(line) => panic!("{line:?}"),
+    });
+    let mut all: Vec<String> = read.chain(kept(directory.path())).collect();
+    all.sort();
+    all.dedup();
+    assert_eq!(all.len(), 200);
+}

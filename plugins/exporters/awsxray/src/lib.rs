@@ -1,0 +1,315 @@
+//! `awsxray`: sends spans to AWS X-Ray as segment documents, and documents as they came.
+
+mod answer;
+mod body;
+mod call;
+mod config;
+pub mod dead_letter;
+mod records;
+pub mod replay;
+mod throttle;
+mod translate;
+mod work;
+
+use std::sync::{Arc, OnceLock};
+use std::time::Duration;
+
+use component::{
+    Accepted, BoxError, BuildCx, BuildError, Carries, Component, Environment, Exporter, Kind, Progress,
+    RunCx, Settled, Spec, Stability, Stage,
+};
+use data::{Batch, Civil, Code, Refused, Signal, Signals};
+use futures::StreamExt as _;
+use futures::stream::FuturesUnordered;
+use telemetry::metrics::Counter;
+use xray::from_span::Options;
+
+use crate::answer::Unprocessed;
+use crate::call::{Calls, Failed};
+pub use crate::config::Config;
+use crate::dead_letter::{DeadLetters, Record};
+use crate::records::Recorder;
+use crate::translate::Translators;
+use crate::work::{Call, Documents, Fates, Refusal};
+
+/// The component type.
+pub const SPEC: Spec =
+    Spec::new::<AwsXray>(Kind::Exporter, "awsxray", "Sends spans and segments to AWS X-Ray")
+        .carrying(Carries::Same(Signals::of(&[Signal::Traces, Signal::Xray])))
+        .stability(Stability::Beta);
+
+/// The Collector's feature gates; both are on unless they are turned off.
+const ALLOW_DOT: &str = "exporter.xray.allowDot";
+const SKIP_TIMESTAMPS: &str = "exporter.awsxray.skiptimestampvalidation";
+
+/// Exports at once when there is no queue to say how many.
+const UNQUEUED_CONCURRENCY: usize = 64;
+
+/// The exporter.
+pub struct AwsXray {
+    config: Config,
+    options: Options,
+    environment: Environment,
+    id: Arc<str>,
+    /// What we call ourselves.
+    product: Arc<str>,
+    running: OnceLock<Running>,
+}
+
+struct Running {
+    calls: Calls,
+    translators: Translators,
+    dead_letters: Option<Arc<DeadLetters>>,
+    max_bytes: usize,
+    cx: RunCx,
+    counters: Counters,
+    /// Ends with the exporter.
+    _records: Option<AbortOnDrop>,
+}
+
+/// What is remembered of a batch: its documents, and what became of each.
+#[derive(Default)]
+pub struct Memory(Option<(Documents, Fates)>);
+
+impl Component for AwsXray {
+    type Config = Config;
+
+    fn build(config: &Config, cx: &BuildCx) -> Result<Stage, BuildError> {
+        let is_on = |gate: &str| {
+            cx.environment
+                .features()
+                .iter()
+                .find(|feature| feature.id == gate)
+                .is_none_or(|gate| gate.enabled)
+        };
+        let exporter = Self {
+            config: config.clone(),
+            options: config.options(is_on(ALLOW_DOT), is_on(SKIP_TIMESTAMPS)),
+            environment: cx.environment.clone(),
+            id: Arc::clone(&cx.id),
+            product: Arc::clone(&cx.user_agent),
+            running: OnceLock::new(),
+        };
+        // A batch is many calls, each of which has the timeout.
+        let settings = config.delivery.clone().with_timeout(Duration::ZERO);
+        Ok(Stage::Exporter(delivery::unit(exporter, settings, UNQUEUED_CONCURRENCY)))
+    }
+}
+
+impl Exporter for AwsXray {
+    type Memory = Memory;
+
+    async fn start(&self, cx: &RunCx) -> Result<(), BoxError> {
+        let client = client(&self.config, &self.environment, &self.product).await?;
+        let recorder = Recorder::start(&self.config, &self.environment, &self.id, &client, cx).await;
+        let dead_letters = DeadLetters::open(&self.config.dead_letter, &self.id).map_err(|error| {
+            format!("dead_letter::directory: {}: {error}", self.config.dead_letter.directory)
+        })?;
+        let records = recorder.as_ref().map(|recorder| AbortOnDrop(tokio::spawn(Arc::clone(recorder).run())));
+        let running = Running {
+            calls: Calls::new(&self.config, client, Arc::clone(&cx.clock), Arc::clone(&cx.budget), recorder),
+            translators: Translators::new(self.options.clone()),
+            dead_letters: dead_letters.map(Arc::new),
+            max_bytes: self.config.max_request_bytes,
+            cx: cx.clone(),
+            counters: Counters::register(cx),
+            _records: records,
+        };
+        self.running.get_or_init(|| running);
+        Ok(())
+    }
+
+    async fn export(&self, batch: &Batch, progress: &mut Progress<Memory>) -> Result<Accepted, Refused> {
+        let Some(running) = self.running.get() else { return Err(Refused::retry("not started")) };
+        let Progress { memory, settled } = progress;
+        let (documents, fates) = match &mut memory.0 {
+            Some(begun) => begun,
+            none => none.insert(running.begin(batch, settled)?),
+        };
+        running.send(documents, fates, settled).await
+    }
+
+    async fn close(&self) -> Result<(), BoxError> {
+        if let Some(recorder) = self.running.get().and_then(|running| running.calls.recorder.as_ref()) {
+            recorder.finish().await;
+        }
+        Ok(())
+    }
+}
+
+/// The signed client of the API.
+async fn client(config: &Config, environment: &Environment, product: &str) -> Result<aws::Client, BoxError> {
+    let session = aws::Session::open(&config.session(), environment).await?;
+    tracing::info!(region = session.region, endpoint = %session.endpoint, "sending to X-Ray");
+    let settings = config.client(environment, product);
+    Ok(aws::Client::new(session, &settings, environment)?)
+}
+
+impl Running {
+    /// The documents of a batch, none of which is sent yet.
+    fn begin(&self, batch: &Batch, settled: &mut Settled) -> Result<(Documents, Fates), Refused> {
+        let documents = match batch.signal() {
+            Signal::Xray => Documents::AsTheyCame(batch.chunks().cloned().collect()),
+            Signal::Traces => {
+                let documents = self.translators.translate(batch, self.cx.clock.now(), settled);
+                self.counters.translated(&documents);
+                let buffer = self.cx.budget.adopt(documents.bytes);
+                Documents::Written { buffer, entries: documents.entries }
+            }
+            other => {
+                return Err(Refused::permanent(Code::Unimplemented, format!("X-Ray does not take {other}")));
+            }
+        };
+        let fates = Fates::new(&documents);
+        Ok((documents, fates))
+    }
+
+    /// Sends what is open, in as many calls as it needs, several at once.
+    async fn send(
+        &self,
+        documents: &Documents,
+        fates: &mut Fates,
+        settled: &mut Settled,
+    ) -> Result<Accepted, Refused> {
+        let mut waiting = fates.calls(documents, self.max_bytes);
+        let mut under_way = FuturesUnordered::new();
+        let mut failed: Option<Refused> = None;
+        let mut returned = None;
+        loop {
+            // After a failure what is under way is awaited, and the rest keeps its place.
+            while failed.is_none()
+                && under_way.len() < self.calls.at_once
+                && let Some(call) = waiting.pop_front()
+            {
+                under_way.push(self.call(documents, call));
+            }
+            let Some((call, result)) = under_way.next().await else { break };
+            match result {
+                Ok(unprocessed) => {
+                    if let Some(first) = unprocessed.iter().find(|one| answer::may_be_sent_again(&one.code)) {
+                        returned.get_or_insert_with(|| format!("{}: {}", first.code, first.message));
+                    }
+                    let refusals = fates.taken(documents, &call, unprocessed, settled);
+                    self.bury(documents, refusals).await;
+                }
+                Err(Failed::TooLarge(_)) if call.len() > 1 => {
+                    let (front, back) = call.split_at(call.len() / 2);
+                    waiting.extend([front.to_vec(), back.to_vec()]);
+                }
+                Err(Failed::TooLarge(said)) => {
+                    fates.refused(documents, &call, "too large", &said, settled);
+                    self.bury(documents, refusals(&call, "too large", &said)).await;
+                }
+                Err(Failed::Never(said)) => {
+                    fates.refused(documents, &call, "refused by the peer", &said, settled);
+                    self.bury(documents, refusals(&call, "refused by the peer", &said)).await;
+                }
+                Err(Failed::Later(refused)) => {
+                    failed.get_or_insert(refused);
+                }
+            }
+        }
+        match (failed, returned) {
+            (Some(refused), _) => Err(refused),
+            (None, None) => Ok(Accepted::default()),
+            (None, Some(said)) => {
+                Err(Refused::retry(format!("{} segments were not processed: {said}", fates.open())))
+            }
+        }
+    }
+
+    async fn call(&self, documents: &Documents, call: Call) -> (Call, Result<Vec<Unprocessed>, Failed>) {
+        let result =
+            self.calls.put(|| body::body(call.iter().map(|index| documents.get(*index))), call.len()).await;
+        (call, result)
+    }
+
+    /// Says what was refused for good, and keeps it where the configuration wants that.
+    async fn bury(&self, documents: &Documents, refusals: Vec<Refusal>) {
+        let Some(first) = refusals.first() else { return };
+        if let Some(recorder) = &self.calls.recorder {
+            recorder.counts.rejected(refusals.len());
+        }
+        tracing::warn!(
+            otelcol.component.id = %self.cx.node.id,
+            otelcol.component.kind = "exporter",
+            segment = documents.id(first.document),
+            code = first.code,
+            message = first.message,
+            others = refusals.len() - 1,
+            "X-Ray refused segments"
+        );
+        let Some(dead_letters) = &self.dead_letters else { return };
+        let dead_letters = Arc::clone(dead_letters);
+        let time = Civil::from_unix_nanos(self.cx.clock.now().wall.into()).rfc3339();
+        let record = |Refusal { document, code, message }| {
+            let document = String::from_utf8_lossy(documents.get(document)).into_owned();
+            Record { time: time.clone(), code, message, document }
+        };
+        let records: Vec<Record> = refusals.into_iter().map(record).collect();
+        let count = records.len() as u64;
+        // The disk may take its time.
+        let written = tokio::task::spawn_blocking(move || dead_letters.append(&records)).await;
+        match written.unwrap_or_else(|error| Err(std::io::Error::other(error))) {
+            Ok(()) => self.counters.kept.add(count),
+            Err(error) => {
+                self.counters.not_kept.add(count);
+                tracing::error!(
+                    otelcol.component.id = %self.cx.node.id,
+                    otelcol.component.kind = "exporter",
+                    %error,
+                    documents = count,
+                    "refused segments can't be kept"
+                );
+            }
+        }
+    }
+}
+
+fn refusals(call: &Call, code: &str, message: &str) -> Vec<Refusal> {
+    let refusal =
+        |index: &usize| Refusal { document: *index, code: code.to_owned(), message: message.to_owned() };
+    call.iter().map(refusal).collect()
+}
+
+/// A task that ends with whoever started it.
+struct AbortOnDrop(tokio::task::JoinHandle<()>);
+
+impl Drop for AbortOnDrop {
+    fn drop(&mut self) {
+        self.0.abort();
+    }
+}
+
+/// What is counted beside what every exporter counts.
+struct Counters {
+    trimmed: Counter,
+    kept: Counter,
+    not_kept: Counter,
+}
+
+impl Counters {
+    fn register(cx: &RunCx) -> Self {
+        let labels = [("exporter", cx.node.id.to_string())];
+        let counter = |name: &str, help: &str| cx.meters.counter(name, help, "{documents}", &labels);
+        Self {
+            trimmed: counter(
+                "collimator_xray_documents_trimmed",
+                "Documents that were shortened to fit the API",
+            ),
+            kept: counter("collimator_xray_dead_letters", "Refused documents that were kept in files"),
+            not_kept: counter(
+                "collimator_xray_dead_letters_failed",
+                "Refused documents that could not be kept",
+            ),
+        }
+    }
+
+    fn translated(&self, documents: &xray::from_span::Documents) {
+        let trimmed = documents.entries.iter().filter(|entry| entry.trimmed).count();
+        self.trimmed.add(trimmed as u64);
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,343 @@
+//! The exporter against an API on loopback that behaves as told.
+
+use std::collections::BTreeSet;
+use std::time::Instant;
+
+use component::ExporterUnit;
+use data::{Statement, Verdict};
+use testkit::generate::batch;
+use testkit::xray_api::{Api, Mood, eventually};
+use testkit::{RunHarness, contract};
+
+use super::*;
+
+#[test]
+fn keeps_the_contract_of_a_type() {
+    contract::spec(&SPEC, true);
+}
+
+fn findings(yaml: &str) -> (Option<Config>, String) {
+    testkit::settings::read(yaml, "exporters::awsxray")
+}
+
+#[test]
+fn configurations_are_read_as_by_the_collector() {
+    let config = findings("{}").0.unwrap();
+    assert_eq!((config.workers(), config.call_timeout(), config.attempts()), (8, Duration::from_secs(30), 2));
+    let config = findings("{num_workers: -1, request_timeout_seconds: 0, max_retries: 0}").0.unwrap();
+    assert_eq!((config.workers(), config.call_timeout(), config.attempts()), (8, Duration::ZERO, 3));
+    let config = findings("{request_timeout_seconds: 9, timeout: 1500ms}").0.unwrap();
+    assert_eq!(config.call_timeout(), Duration::from_millis(1500));
+    let config = findings(
+        "{telemetry: {enabled: true, contributors: [awsxray/in]}, aws_log_groups: [a], indexed_attributes: [b],
+          index_all_attributes: true, preserve_xray_fields: true, translation: {keep_events: true}}",
+    );
+    let config = config.0.unwrap_or_else(|| panic!("{}", config.1));
+    assert_eq!(config.telemetry.contributors[0].to_string(), "awsxray/in");
+    let options = config.options(false, true);
+    let expected = Options {
+        log_groups: vec!["a".to_owned()],
+        indexed_attributes: vec!["b".to_owned()],
+        index_all_attributes: true,
+        preserve_xray_fields: true,
+        keep_events: true,
+        allow_dot: false,
+        ..Options::default()
+    };
+    assert_eq!(options, expected);
+}
+
+#[test]
+fn what_is_wrong_is_said() {
+    let check = |yaml: &str, part: &str| {
+        let (_, findings) = findings(yaml);
+        assert!(findings.contains(part), "{yaml}: {findings}");
+    };
+    for key in ["transit_spans_in_otlp_format: true", "middleware: a", "profile: a", "imds_retries: 1"] {
+        check(&format!("{{{key}}}"), "only AWS's fork of the Collector has it");
+    }
+    check("{region: evil.com/}", "invalid region");
+    check("{endpoint: localhost}", "endpoint");
+    check("{proxy_address: \"::\"}", "proxy_address");
+    check("{external_id: a}", "has no effect without `role_arn`");
+    check("{dead_letter: {directory: a, max_file_mib: 0}}", "max_file_mib");
+    check("{max_request_bytes: 1}", "max_request_bytes");
+    check("{telemetry: {contributors: [\"a b\"]}}", "contributors");
+}
+
+/// An API, and the exporter that leads to it. The first wait before a retry is 50 ms.
+fn exporter(more: &str) -> (Api, Box<dyn ExporterUnit>) {
+    let api = Api::start();
+    let unit = leading_to(&api, more);
+    (api, unit)
+}
+
+fn leading_to(api: &Api, more: &str) -> Box<dyn ExporterUnit> {
+    let retry = "retry_on_failure: {initial_interval: 50ms, max_interval: 50ms}";
+    let more = if more.contains("retry_on_failure") { more.to_owned() } else { format!("{more}, {retry}") };
+    let yaml = format!("{{endpoint: \"{}\", region: eu-west-1, local_mode: true{more}}}", api.url());
+    let (config, findings) = findings(&yaml);
+    let config = config.unwrap_or_else(|| panic!("{findings}"));
+    let keys = [("AWS_ACCESS_KEY_ID", "AKIDEXAMPLE"), ("AWS_SECRET_ACCESS_KEY", "secret")];
+    let keys = keys.map(|(name, value)| (name.to_owned(), value.to_owned()));
+    let cx = BuildCx { environment: Environment::new(keys), ..testkit::build_cx() };
+    let Ok(Stage::Exporter(unit)) = AwsXray::build(&config, &cx) else { panic!("not built") };
+    unit
+}
+
+fn ids(range: std::ops::Range<u64>) -> Vec<String> {
+    range.map(|id| format!("{id:016x}")).collect()
+}
+
+#[tokio::test]
+async fn keeps_the_contract_of_an_exporter() {
+    for signal in [Signal::Traces, Signal::Xray] {
+        for more in ["", ", sending_queue: {enabled: false}"] {
+            let (api, unit) = exporter(more);
+            contract::exporter(&*unit, signal).await;
+            let taken: BTreeSet<String> = api.ids().into_iter().collect();
+            assert_eq!(
+                taken,
+                [1].into_iter().chain(10..510).chain([1000]).map(|id: u64| format!("{id:016x}")).collect()
+            );
+            assert!(api.calls().iter().all(|call| call.documents().len() <= 50));
+        }
+    }
+}
+
+#[tokio::test]
+async fn calls_are_those_of_the_api() {
+    let (api, unit) = exporter("");
+    let node = RunHarness::start(&*unit, Signal::Xray).await.unwrap();
+    let sent = batch(Signal::Xray, 1, 120);
+    let documents: Vec<String> =
+        sent.chunks().map(|document| String::from_utf8(document.to_vec()).unwrap()).collect();
+    node.send(sent).await;
+    assert_eq!(node.finish().await.to_string(), "entered 120 = left 120");
+    let mut taken = api.taken();
+    taken.sort();
+    let mut expected = documents;
+    expected.sort();
+    assert_eq!(taken, expected, "byte for byte");
+    let calls = api.calls();
+    let mut counts: Vec<usize> = calls.iter().map(|call| call.documents().len()).collect();
+    counts.sort_unstable();
+    assert_eq!(counts, [20, 50, 50]);
+    for call in &calls {
+        assert_eq!((call.path.as_str(), call.header("content-type")), ("/TraceSegments", "application/json"));
+        let authorization = call.header("authorization");
+        assert!(authorization.starts_with("AWS4-HMAC-SHA256 Credential=AKIDEXAMPLE/"), "{authorization}");
+        assert!(authorization.contains("/eu-west-1/xray/aws4_request"), "{authorization}");
+        assert!(authorization.contains("x-amzn-xray-timestamp"), "the time is signed: {authorization}");
+        let (seconds, nanos) = call.header("x-amzn-xray-timestamp").split_once('.').unwrap();
+        assert!(seconds.parse::<u64>().unwrap() > 1_600_000_000 && nanos.len() == 9);
+        let agent = call.header("user-agent");
+        assert!(agent.starts_with("Collimator/test xray-otel-exporter/"), "{agent}");
+        assert!(agent.contains(" exec-env/UNKNOWN OS/"), "{agent}");
+    }
+}
+
+#[tokio::test]
+async fn calls_are_cut_by_bytes_and_connections_are_used_again() {
+    let (api, unit) =
+        exporter(", max_request_bytes: 65536, num_workers: 2, sending_queue: {num_consumers: 1}");
+    let node = RunHarness::start(&*unit, Signal::Xray).await.unwrap();
+    let document =
+        |id: u64| format!("{{\"id\":\"{id:016x}\",\"metadata\":\"{}\"}}", "x".repeat(10_000)).into_bytes();
+    for round in 0..10_u64 {
+        let parts = (round * 20..round * 20 + 20).map(|id| data::Part::from(document(id))).collect();
+        node.send(Batch::new(Signal::Xray, parts, 20, data::Time::default())).await;
+    }
+    assert_eq!(node.finish().await.to_string(), "entered 200 = left 200");
+    assert_eq!(api.ids(), ids(0..200));
+    assert!(api.calls().iter().all(|call| call.body.len() <= 65536));
+    assert!(api.connections() <= 3, "{}", api.connections());
+}
+
+/// Sends 200 documents into a mood that passes; the books, and how long it took.
+async fn through(mood: Mood, more: &str, after: Duration) -> (Api, Statement, Duration) {
+    let (api, unit) = exporter(more);
+    api.behave(mood);
+    let node = RunHarness::start(&*unit, Signal::Xray).await.unwrap();
+    let began = Instant::now();
+    for first in [0, 100] {
+        node.send(batch(Signal::Xray, first, 100)).await;
+    }
+    tokio::time::sleep(after).await;
+    api.behave(Mood::Well);
+    let statement = node.finish().await;
+    (api, statement, began.elapsed())
+}
+
+#[tokio::test]
+async fn whatever_passes_loses_nothing() {
+    for mood in [
+        Mood::Error(429, "ThrottledException", ""),
+        Mood::Error(400, "ThrottlingException", ""),
+        Mood::Error(500, "", ""),
+        Mood::Error(503, "ServiceUnavailable", ""),
+        Mood::Error(503, "", "1"),
+        Mood::Error(403, "ExpiredTokenException", ""),
+        Mood::Error(408, "", ""),
+        Mood::Garbage,
+        Mood::Stall,
+        Mood::Cut,
+        Mood::Unprocessed(3, "InternalFailure"),
+        Mood::Unprocessed(1, "ServiceUnavailable"),
+        Mood::Unprocessed(2, "ThrottledException"),
+    ] {
+        let (api, statement, _) = through(mood.clone(), ", timeout: 200ms", Duration::from_millis(700)).await;
+        assert_eq!(statement.to_string(), "entered 200 = left 200", "{mood:?}");
+        let mut taken = api.ids();
+        if !matches!(mood, Mood::Stall | Mood::Garbage) {
+            assert_eq!(taken, ids(0..200), "{mood:?}: each once");
+        }
+        taken.dedup();
+        assert_eq!(taken, ids(0..200), "{mood:?}");
+    }
+}
+
+#[tokio::test]
+async fn throttling_slows_all_workers_down() {
+    let wait = Duration::from_millis(1500);
+    let (api, statement, _) = through(Mood::Error(429, "ThrottledException", ""), "", wait).await;
+    assert_eq!(statement.to_string(), "entered 200 = left 200");
+    // 200, 400, 800 ms, and each time at most the four calls that were waiting.
+    let refused = api.calls().len() - 4;
+    assert!(refused <= 4 * 4, "{refused} calls in vain");
+    let (api, _, took) =
+        through(Mood::Error(429, "ThrottledException", "2"), "", Duration::from_millis(300)).await;
+    assert!(
+        took >= Duration::from_secs(2) && api.calls().len() <= 8,
+        "{took:?}, {} calls",
+        api.calls().len()
+    );
+}
+
+#[tokio::test]
+async fn throttling_without_retries_is_a_failure() {
+    let more = ", retry_on_failure: {enabled: false}, sending_queue: {enabled: false}";
+    let (_, statement, _) =
+        through(Mood::Error(429, "ThrottledException", ""), more, Duration::from_millis(500)).await;
+    assert_eq!(statement.to_string(), "entered 200 = left 0 + refused{failed} 200");
+}
+
+#[tokio::test]
+async fn what_was_taken_is_not_sent_again() {
+    let (api, unit) = exporter(", num_workers: 1");
+    api.behave(Mood::Unprocessed(4, "InternalFailure"));
+    let node = RunHarness::start(&*unit, Signal::Xray).await.unwrap();
+    node.send(batch(Signal::Xray, 0, 64)).await;
+    eventually("three rounds", || (api.calls().len() > 20).then_some(())).await;
+    api.behave(Mood::Well);
+    assert_eq!(node.finish().await.to_string(), "entered 64 = left 64");
+    let calls = api.calls();
+    let counts: Vec<usize> = calls.iter().map(|call| call.documents().len()).collect();
+    assert_eq!(counts[..3], [50, 14, 16], "what came back once goes together");
+    assert!(counts[3..].iter().all(|count| *count == 1), "and then one by one: {counts:?}");
+}
+
+#[tokio::test]
+async fn what_is_too_large_is_halved() {
+    let (api, unit) = exporter("");
+    api.behave(Mood::AtMost(9));
+    let node = RunHarness::start(&*unit, Signal::Xray).await.unwrap();
+    node.send(batch(Signal::Xray, 0, 100)).await;
+    assert_eq!(node.finish().await.to_string(), "entered 100 = left 100");
+    assert_eq!(api.ids(), ids(0..100));
+
+    let (api, unit) = exporter("");
+    api.behave(Mood::AtMost(0));
+    let node = RunHarness::start(&*unit, Signal::Xray).await.unwrap();
+    let verdict = node.send(batch(Signal::Xray, 0, 3)).await;
+    assert_eq!(node.finish().await.to_string(), "entered 3 = left 0 + refused{too large} 3");
+    assert!(matches!(verdict.try_take(), Some(Verdict::TakenOver { .. })));
+    drop(api);
+}
+
+#[tokio::test]
+async fn what_is_refused_for_good_is_in_the_books_and_replayed() {
+    let directory = tempfile::tempdir().unwrap();
+    let more = format!(", dead_letter: {{directory: {}}}", directory.path().display());
+    let (api, unit) = exporter(&more);
+    api.behave(Mood::Unprocessed(2, "InvalidName"));
+    let node = RunHarness::start(&*unit, Signal::Xray).await.unwrap();
+    node.send(batch(Signal::Xray, 0, 100)).await;
+    assert_eq!(node.finish().await.to_string(), "entered 100 = left 50 + refused{InvalidName} 50");
+    let found = replay::inspect(directory.path()).unwrap();
+    assert_eq!((found.files, found.left(), found.kept["InvalidName"]), (1, 50, 50));
+
+    // A third of what is sent again is refused again; then the API is down; then all is well.
+    api.behave(Mood::Unprocessed(3, "Strange"));
+    let report = replayed(&api, directory.path()).await;
+    let again = (0..100).step_by(2).filter(|id| id % 16 % 3 == 0).count();
+    assert_eq!((report.delivered, report.left(), report.kept["Strange"]), (50 - again, again, again));
+    api.behave(Mood::Error(500, "", ""));
+    let report = replayed(&api, directory.path()).await;
+    assert_eq!((report.delivered, report.left()), (0, again));
+    assert!(report.stopped.unwrap().contains("HTTP status 500"));
+    api.behave(Mood::Well);
+    let report = replayed(&api, directory.path()).await;
+    assert_eq!((report.delivered, report.left(), report.stopped), (again, 0, None));
+    assert_eq!(replay::inspect(directory.path()).unwrap(), replay::Report::default());
+    assert_eq!(api.ids(), ids(0..100), "each once, as it was sent first");
+}
+
+async fn replayed(api: &Api, directory: &std::path::Path) -> replay::Report {
+    let yaml = format!("{{endpoint: \"{}\", region: eu-west-1, local_mode: true}}", api.url());
+    let config = findings(&yaml).0.unwrap();
+    let keys = [("AWS_ACCESS_KEY_ID", "AKIDEXAMPLE"), ("AWS_SECRET_ACCESS_KEY", "secret")];
+    let environment = Environment::new(keys.map(|(name, value)| (name.to_owned(), value.to_owned())));
+    let clock: Arc<dyn data::Clock> = Arc::new(data::SystemClock::new());
+    replay::replay(&config, &environment, "test", &clock, directory).await.unwrap()
+}
+
+#[tokio::test]
+async fn a_call_that_is_invalid_is_refused_alone() {
+    let (api, unit) = exporter(", num_workers: 1");
+    api.behave(Mood::Error(400, "InvalidRequestException", ""));
+    let node = RunHarness::start(&*unit, Signal::Xray).await.unwrap();
+    node.send(batch(Signal::Xray, 0, 60)).await;
+    assert_eq!(node.finish().await.to_string(), "entered 60 = left 0 + refused{refused by the peer} 60");
+    assert_eq!(api.calls().len(), 2);
+}
+
+#[tokio::test]
+async fn what_is_left_when_time_is_up_is_in_the_books() {
+    let (api, unit) = exporter(", num_workers: 1");
+    let node = RunHarness::start(&*unit, Signal::Xray).await.unwrap();
+    api.behave(Mood::Unprocessed(2, "InternalFailure"));
+    node.send(batch(Signal::Xray, 0, 50)).await;
+    eventually("the first answer", || (!api.taken().is_empty()).then_some(())).await;
+    api.behave(Mood::Stall);
+    eventually("another call", || (api.calls().len() > 1).then_some(())).await;
+    node.stopping.cancel();
+    assert_eq!(node.finish().await.to_string(), "entered 50 = left 25 + refused{shutdown} 25");
+}
+
+#[tokio::test]
+async fn without_a_region_it_does_not_start() {
+    let (config, _) = findings("{local_mode: true}");
+    let Ok(Stage::Exporter(unit)) = AwsXray::build(&config.unwrap(), &testkit::build_cx()) else { panic!() };
+    let error = RunHarness::start(&*unit, Signal::Xray).await.err().unwrap().to_string();
+    assert!(error.contains("cannot fetch region"), "{error}");
+}
+
+#[tokio::test]
+async fn a_last_telemetry_record_is_sent_at_the_end() {
+    let telemetry =
+        "telemetry: {enabled: true, include_metadata: true, hostname: h, instance_id: i, resource_arn: a}";
+    let (api, unit) = exporter(&format!(", {telemetry}"));
+    let node = RunHarness::start(&*unit, Signal::Xray).await.unwrap();
+    api.behave(Mood::Unprocessed(2, "InvalidName"));
+    node.send(batch(Signal::Xray, 0, 10)).await;
+    node.finish().await;
+    let calls = api.calls();
+    let record = calls.iter().find(|call| call.path == "/TelemetryRecords").expect("a record");
+    let record: serde_json::Value = serde_json::from_slice(&record.body).unwrap();
+    let texts =
+        ["EC2InstanceId", "Hostname", "ResourceARN"].map(|key| record[key].as_str().unwrap().to_owned());
+    assert_eq!(texts, ["i", "h", "a"]);
+    let counts = &record["TelemetryRecords"][0];
+    assert_eq!((&counts["SegmentsSentCount"], &counts["SegmentsRejectedCount"]), (&5.into(), &5.into()));
+}
