@@ -1,5 +1,7 @@
 //! The command line.
 
+use std::path::PathBuf;
+
 use clap::builder::ArgAction;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
@@ -91,6 +93,24 @@ pub(crate) enum Command {
     },
     /// Prints a JSON schema of configurations, for editors.
     Schema,
+    /// Sends documents again that X-Ray refused and `dead_letter` kept, after the cause was mended. What is taken is
+    /// removed, the rest stays. It may be used while the collector runs.
+    Replay {
+        /// The directory that `dead_letter` names.
+        directory: PathBuf,
+        /// The exporter of the configuration to send with, if it has several of that type.
+        #[arg(long, value_name = "ID")]
+        exporter: Option<String>,
+        /// AWS region, instead of the configuration's.
+        #[arg(long)]
+        region: Option<String>,
+        /// URL of the API, instead of the configuration's.
+        #[arg(long, value_name = "URL")]
+        endpoint: Option<String>,
+        /// Only say what is there.
+        #[arg(long)]
+        dry_run: bool,
+    },
     /// Lists the feature gates of the Collector, and what they mean here.
     Featuregate {
         /// One of them.

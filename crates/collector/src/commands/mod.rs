@@ -3,6 +3,7 @@
 mod components;
 mod graph;
 mod print;
+mod replay;
 mod schema;
 mod validate;
 mod yaml_text;
@@ -33,6 +34,13 @@ pub(crate) fn execute(command: Command, sources: &Sources) -> Result<ExitCode> {
         }
         Command::Graph { files, format } => print(&graph::draw(&examine(&files, sources, true)?, format)?),
         Command::Schema => print(&pretty(&schema::schema())?),
+        Command::Replay { directory, exporter, region, endpoint, dry_run } => {
+            let (exporter, region, endpoint) = (exporter.as_deref(), region.as_deref(), endpoint.as_deref());
+            replay::execute(
+                &replay::Asked { directory: &directory, exporter, region, endpoint, dry_run },
+                sources,
+            )
+        }
         Command::Featuregate { id } => print(&feature_gates(id.as_deref())?),
         Command::Completions { shell } => {
             let mut script = Vec::new();
