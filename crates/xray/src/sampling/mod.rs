@@ -10,11 +10,13 @@
 mod central;
 mod client;
 pub mod file;
+mod fuzz;
 mod messages;
 mod rule;
 mod share;
 
 pub use central::{Central, INTERVAL, MAX_CLIENTS, MAX_STATISTICS, QUOTA_TTL};
 pub use client::{Client, Decision, Statistics, Target};
+pub use fuzz::fuzz_sampling;
 pub use messages::{ApiError, Operation};
 pub use rule::{DEFAULT_PRIORITY, DEFAULT_RULE, Request, Rule, wildcard};
