@@ -6,6 +6,7 @@ use component::{Spec, Specs};
 pub(crate) const COMPONENTS: Specs = Specs(SPECS);
 
 static SPECS: &[&Spec] = &[
+    &receiver_awsxray::SPEC,
     &receiver_nop::SPEC,
     &receiver_otlp::SPEC,
     &processor_attributes::SPEC,

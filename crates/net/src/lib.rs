@@ -3,6 +3,7 @@
 //! Nothing here knows telemetry. gRPC and HTTP hand over and take raw bytes; what they mean is the component's.
 //!
 //! - [`listen`]: bound sockets and accepted [`Stream`]s;
+//! - [`udp`]: datagrams, many at a time;
 //! - [`tls`]: both sides' TLS, with certificates re-read from files;
 //! - [`grpc`]: a unary server and client over HTTP/2; [`http`]: an HTTP/1 and HTTP/2 server and a pooled client;
 //! - [`compression`]: every codec behind one cap; [`reserve`]: memory is asked for before a body is read;
@@ -24,6 +25,7 @@ pub mod reserve;
 pub mod shutdown;
 pub mod status;
 pub mod tls;
+pub mod udp;
 pub mod url;
 
 mod allowance;

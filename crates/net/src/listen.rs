@@ -280,7 +280,7 @@ fn is_of_one_connection(error: &io::Error) -> bool {
 }
 
 /// What operators look for after a failed start, in the words they know.
-fn worded(error: &io::Error) -> String {
+pub(crate) fn worded(error: &io::Error) -> String {
     match error.kind() {
         io::ErrorKind::AddrInUse => "bind: address already in use".to_owned(),
         io::ErrorKind::AddrNotAvailable => "bind: cannot assign requested address".to_owned(),
@@ -301,7 +301,7 @@ fn bind_tcp(settings: &Settings) -> io::Result<BoundSocket> {
 }
 
 /// What to try, in order. Like Go: an empty host is every interface, and of a name's addresses IPv4 comes first.
-fn addresses(settings: &Settings) -> io::Result<Vec<SocketAddr>> {
+pub(crate) fn addresses(settings: &Settings) -> io::Result<Vec<SocketAddr>> {
     let wanted = |address: &SocketAddr| match settings.transport {
         Transport::Tcp4 => address.is_ipv4(),
         Transport::Tcp6 => address.is_ipv6(),

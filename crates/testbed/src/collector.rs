@@ -110,6 +110,18 @@ impl Collector {
         self.endpoint("Serving metrics")
     }
 
+    /// Where it takes X-Ray's datagrams.
+    #[must_use]
+    pub fn xray(&self) -> SocketAddr {
+        self.endpoint("Listening on endpoint for X-Ray segments")
+    }
+
+    /// Where it answers X-Ray's SDKs.
+    #[must_use]
+    pub fn xray_proxy(&self) -> SocketAddr {
+        self.endpoint("Starting proxy http server")
+    }
+
     /// Where an extension serves.
     #[must_use]
     pub fn extension(&self, id: &str) -> SocketAddr {

@@ -23,6 +23,7 @@ pub mod relay;
 pub mod sdk;
 pub mod tls;
 mod upstream;
+pub mod xray;
 
 use std::time::{Duration, Instant};
 

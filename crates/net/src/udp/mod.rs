@@ -1,0 +1,178 @@
+//! Datagrams, taken from the kernel many at a time.
+//!
+//! UDP has no back-pressure: what is not read in time is dropped by the kernel, once its buffer is full. So a large buffer
+//! is asked for, what was granted can be seen, and what was dropped is counted.
+
+#[cfg(target_os = "linux")]
+mod many;
+#[cfg(not(target_os = "linux"))]
+#[path = "single.rs"]
+mod many;
+
+use std::io;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
+
+use socket2::{Domain, Protocol, Socket, Type};
+use tokio::io::Interest;
+
+use crate::listen;
+
+/// Room for one datagram: more than any can have, so that none is cut. Not a power of two, which would lay the beginnings
+/// of all rooms, the part that is mostly used, onto the same lines of the processor's caches.
+const ROOM: usize = (1 << 16) + 1088;
+
+/// How many datagrams one [`Receiver::take`] takes at most.
+pub const MOST_AT_ONCE: usize = 64;
+
+/// Why a socket could not be bound; worded as the Collector words it.
+#[derive(Debug, thiserror::Error)]
+#[error("listen udp {endpoint}: {}", listen::worded(source))]
+pub struct BindError {
+    endpoint: String,
+    source: io::Error,
+}
+
+/// A bound socket. Clones share it.
+#[derive(Clone, Debug)]
+pub struct Bound {
+    shared: Arc<Shared>,
+}
+
+#[derive(Debug)]
+struct Shared {
+    socket: std::net::UdpSocket,
+    /// What the kernel told last of how many datagrams it has dropped since the socket exists. It wraps.
+    dropped: AtomicU32,
+}
+
+impl Bound {
+    /// Binds `host:port`, or any address with an empty host, with a receive buffer of `buffer` bytes if the system lets it
+    /// have one. Resolves names with the system's resolver, so it may block: call it at start.
+    ///
+    /// # Errors
+    /// If nothing could be bound.
+    pub fn bind(endpoint: &str, buffer: usize) -> Result<Self, BindError> {
+        let failed = |source| BindError { endpoint: endpoint.to_owned(), source };
+        let settings = listen::Settings { endpoint: endpoint.to_owned(), ..listen::Settings::default() };
+        let mut last = io::Error::new(io::ErrorKind::AddrNotAvailable, "no address");
+        for address in listen::addresses(&settings).map_err(failed)? {
+            match bind_address(address, buffer) {
+                Ok(socket) => {
+                    let shared = Shared { socket, dropped: AtomicU32::new(0) };
+                    return Ok(Self { shared: Arc::new(shared) });
+                }
+                Err(error) => last = error,
+            }
+        }
+        Err(failed(last))
+    }
+
+    /// The address that clients send to.
+    #[must_use]
+    pub fn local_addr(&self) -> Option<SocketAddr> {
+        self.shared.socket.local_addr().ok()
+    }
+
+    /// Bytes of memory that the kernel keeps for datagrams until they are read, its own overhead included: Linux grants
+    /// twice what is asked for, and a datagram of 1 kB takes somewhat more than 2 kB of that.
+    #[must_use]
+    pub fn granted(&self) -> Option<usize> {
+        socket2::SockRef::from(&self.shared.socket).recv_buffer_size().ok()
+    }
+
+    /// A receiver in the current tokio runtime. The bound socket stays usable for a next one.
+    ///
+    /// # Errors
+    /// If the system is out of descriptors.
+    pub fn receiver(&self) -> io::Result<Receiver> {
+        let socket = tokio::net::UdpSocket::from_std(self.shared.socket.try_clone()?)?;
+        Ok(Receiver { socket, shared: Arc::clone(&self.shared), rooms: vec![0; MOST_AT_ONCE * ROOM] })
+    }
+}
+
+fn bind_address(address: SocketAddr, buffer: usize) -> io::Result<std::net::UdpSocket> {
+    let socket = Socket::new(Domain::for_address(address), Type::DGRAM, Some(Protocol::UDP))?;
+    if address.is_ipv6() {
+        socket.set_only_v6(false)?;
+    }
+    socket.set_nonblocking(true)?;
+    many::prepare(&socket, buffer);
+    socket.bind(&address.into())?;
+    Ok(socket.into())
+}
+
+/// Takes datagrams from a socket.
+#[derive(Debug)]
+pub struct Receiver {
+    socket: tokio::net::UdpSocket,
+    shared: Arc<Shared>,
+    /// A room of [`ROOM`] bytes for each. Memory that no datagram has reached is never touched.
+    rooms: Vec<u8>,
+}
+
+/// What one [`Receiver::take`] took.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Taken {
+    /// Datagrams handed over.
+    pub datagrams: usize,
+    /// Datagrams that the kernel has dropped since the last time that it told, for want of room.
+    pub dropped: u32,
+}
+
+impl Receiver {
+    /// Waits until there may be something to take. Cancel safe.
+    ///
+    /// # Errors
+    /// If the runtime is going away.
+    pub async fn readable(&self) -> io::Result<()> {
+        self.socket.readable().await
+    }
+
+    /// Takes what there is, at most [`MOST_AT_ONCE`] datagrams, and hands over each. Does not wait.
+    ///
+    /// # Errors
+    /// What the socket reports; that nothing is there is none.
+    pub fn take(&mut self, each: impl FnMut(&[u8])) -> io::Result<Taken> {
+        let Self { socket, shared, rooms } = self;
+        let mut each = Some(each);
+        let taken = socket.try_io(Interest::READABLE, || match each.take() {
+            Some(each) => many::take(&shared.socket, rooms, each),
+            None => Ok(Counted::default()),
+        });
+        self.told(taken)
+    }
+
+    /// The same without asking the runtime, which may not know yet of what has just come.
+    ///
+    /// # Errors
+    /// As there.
+    pub fn take_now(&mut self, each: impl FnMut(&[u8])) -> io::Result<Taken> {
+        let taken = many::take(&self.shared.socket, &mut self.rooms, each);
+        self.told(taken)
+    }
+
+    fn told(&self, taken: io::Result<Counted>) -> io::Result<Taken> {
+        match taken {
+            Ok(Counted { datagrams, dropped }) => {
+                let dropped = dropped
+                    .map_or(0, |now| now.wrapping_sub(self.shared.dropped.swap(now, Ordering::Relaxed)));
+                Ok(Taken { datagrams, dropped })
+            }
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => Ok(Taken::default()),
+            Err(error) => Err(error),
+        }
+    }
+}
+
+/// What one call to the kernel gave.
+#[derive(Clone, Copy, Debug, Default)]
+struct Counted {
+    datagrams: usize,
+    /// How many it has dropped since the socket exists, if it told.
+    dropped: Option<u32>,
+}
+
+#[cfg(test)]
+mod tests;

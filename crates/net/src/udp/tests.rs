@@ -1,0 +1,69 @@
+use super::*;
+
+fn pair(buffer: usize) -> (Bound, std::net::UdpSocket) {
+    let bound = Bound::bind("127.0.0.1:0", buffer).unwrap();
+    let client = std::net::UdpSocket::bind("127.0.0.1:0").unwrap();
+    client.connect(bound.local_addr().unwrap()).unwrap();
+    (bound, client)
+}
+
+#[tokio::test]
+async fn datagrams_come_whole_and_in_order() {
+    let (bound, client) = pair(1 << 20);
+    let mut receiver = bound.receiver().unwrap();
+    assert_eq!(receiver.take_now(|_| ()).unwrap(), Taken::default(), "nothing is there, and nobody waits");
+    let sizes: Vec<usize> = (0..100).chain([1500, 65_507]).collect();
+    for size in &sizes {
+        client.send(&vec![b'x'; *size]).unwrap();
+    }
+    let mut found = Vec::new();
+    while found.len() < sizes.len() {
+        receiver.readable().await.unwrap();
+        let before = found.len();
+        let taken = receiver.take(|datagram| found.push(datagram.len())).unwrap();
+        assert_eq!((taken.datagrams, taken.dropped), (found.len() - before, 0));
+        assert!(taken.datagrams <= MOST_AT_ONCE);
+    }
+    assert_eq!(found, sizes);
+}
+
+#[cfg(target_os = "linux")]
+#[tokio::test]
+async fn what_the_kernel_drops_is_counted_once() {
+    let (bound, client) = pair(1);
+    let mut receiver = bound.receiver().unwrap();
+    let (mut sent, mut taken, mut dropped) = (0_usize, 0, 0);
+    for _ in 0..2 {
+        for _ in 0..500 {
+            client.send(&[b'x'; 1000]).unwrap();
+            sent += 1;
+        }
+        while let Taken { datagrams: 1.., dropped: more } = receiver.take_now(|_| taken += 1).unwrap() {
+            dropped += more as usize;
+        }
+    }
+    // It tells of drops with the next datagram that it takes.
+    client.send(b"last").unwrap();
+    dropped += receiver.take_now(|_| taken += 1).unwrap().dropped as usize;
+    assert!(dropped > 100, "the smallest buffer has no room for 500");
+    assert_eq!(taken + dropped, sent + 1);
+    let mut other = bound.receiver().unwrap();
+    client.send(b"again").unwrap();
+    assert_eq!(other.take_now(|_| ()).unwrap().dropped, 0, "a second receiver does not count them again");
+}
+
+#[test]
+fn a_taken_address_is_reported_as_the_collector_does() {
+    let (bound, _) = pair(0);
+    let endpoint = bound.local_addr().unwrap().to_string();
+    let error = Bound::bind(&endpoint, 0).unwrap_err().to_string();
+    assert_eq!(error, format!("listen udp {endpoint}: bind: address already in use"));
+    assert!(Bound::bind("nowhere", 0).is_err());
+}
+
+#[test]
+fn more_buffer_is_granted_when_it_is_asked_for() {
+    let (small, _) = pair(1);
+    let (large, _) = pair(64 << 20);
+    assert!(large.granted() > small.granted(), "{:?} {:?}", large.granted(), small.granted());
+}

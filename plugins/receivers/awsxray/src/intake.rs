@@ -1,0 +1,146 @@
+//! What is done with each datagram.
+
+use component::{Outlets, RunCx};
+use data::Signal;
+use tokio::time::Instant;
+use xray::to_span::{Dropped, Refused, Translator};
+
+use crate::config::Config;
+use crate::counts::Counts;
+use crate::header::{self, Flaw};
+use crate::lane::{Forward, Lane};
+
+/// The way of datagrams into the pipelines.
+pub(crate) struct Intake {
+    translator: Translator,
+    traces: Option<Lane>,
+    documents: Option<Lane>,
+    pub(crate) counts: Counts,
+    id: String,
+}
+
+impl Intake {
+    /// An intake, and what hands on what comes out of it.
+    pub(crate) fn new(config: &Config, outlets: &Outlets, cx: &RunCx) -> (Self, Vec<Forward>) {
+        let mut forwards = Vec::new();
+        let mut lane = |signal| {
+            let outlet = outlets.get(signal)?.clone();
+            let (lane, forward) =
+                Lane::new(signal, outlet, cx, config.batch_delay, config.max_held_mib << 20);
+            forwards.push(forward);
+            Some(lane)
+        };
+        let intake = Self {
+            translator: Translator::new(config.options()),
+            traces: lane(Signal::Traces),
+            documents: lane(Signal::Xray),
+            counts: Counts::register(cx),
+            id: cx.node.id.to_string(),
+        };
+        (intake, forwards)
+    }
+
+    fn lanes(&mut self) -> impl Iterator<Item = &mut Lane> {
+        self.traces.iter_mut().chain(&mut self.documents)
+    }
+
+    /// Whether datagrams may be taken from the kernel. Waits for room for what was taken before.
+    pub(crate) async fn has_room(&mut self) -> bool {
+        let mut has_room = true;
+        for lane in self.lanes() {
+            has_room &= lane.has_room().await;
+        }
+        if !has_room {
+            self.lanes().for_each(Lane::rest);
+        }
+        has_room
+    }
+
+    /// When something that was taken has to go on.
+    pub(crate) fn flush_at(&mut self) -> Option<Instant> {
+        self.lanes().filter_map(|lane| lane.flush_at()).min()
+    }
+
+    /// Sends on what has waited long enough, as far as there is room.
+    pub(crate) fn flush_due(&mut self) {
+        let now = Instant::now();
+        for lane in self.lanes() {
+            if lane.flush_at().is_some_and(|at| at <= now) {
+                lane.try_flush();
+            }
+        }
+    }
+
+    /// Nothing is on its way now.
+    pub(crate) fn rest(&mut self) {
+        self.lanes().for_each(Lane::rest);
+    }
+
+    /// Sends on everything, waiting for room.
+    pub(crate) async fn flush(&mut self) {
+        for lane in self.lanes() {
+            lane.flush().await;
+        }
+    }
+
+    /// Takes one datagram.
+    pub(crate) fn take(&mut self, datagram: &[u8]) {
+        match header::document(datagram) {
+            Ok(document) => {
+                if let Some(lane) = &mut self.documents {
+                    lane.buffer.extend_from_slice(document);
+                    lane.took(1);
+                }
+                self.translate(document);
+            }
+            Err(flaw) => self.flawed(flaw),
+        }
+    }
+
+    fn translate(&mut self, document: &[u8]) {
+        let Some(lane) = &mut self.traces else { return };
+        match self.translator.read(document, &mut lane.buffer) {
+            Ok(taken) => {
+                lane.took(taken.spans);
+                for Dropped { reason, field, at, segments } in taken.dropped {
+                    lane.refuse(reason.code(), segments);
+                    self.counts.refused(reason);
+                    tracing::warn!(
+                        otelcol.component.id = self.id,
+                        otelcol.component.kind = "receiver",
+                        %reason,
+                        field,
+                        at,
+                        segments,
+                        "X-Ray subsegment is left out"
+                    );
+                }
+            }
+            Err(refused) => {
+                let Refused { reason, field, at, segments } = refused;
+                lane.refuse(reason.code(), segments.max(1));
+                self.counts.refused(reason);
+                tracing::warn!(
+                    otelcol.component.id = self.id,
+                    otelcol.component.kind = "receiver",
+                    %reason,
+                    field,
+                    at,
+                    bytes = document.len(),
+                    "X-Ray segment document is refused"
+                );
+            }
+        }
+    }
+
+    fn flawed(&mut self, flaw: Flaw) {
+        self.counts.flawed(flaw);
+        self.lanes().for_each(|lane| lane.refuse(flaw.code(), 1));
+        tracing::warn!(
+            otelcol.component.id = self.id,
+            otelcol.component.kind = "receiver",
+            reason = flaw.code(),
+            "X-Ray datagram is refused"
+        );
+    }
+}

@@ -1,0 +1,148 @@
+//! The loop that takes datagrams from the kernel.
+
+use std::io;
+use std::time::Duration;
+
+use component::RunCx;
+use net::udp::{Bound, MOST_AT_ONCE, Receiver, Taken};
+use tokio::time::{Instant, sleep, sleep_until};
+
+use crate::intake::Intake;
+
+/// After a look at the socket that took everything: those that come within this time are taken together, for the price of
+/// one look and one wake-up. A fraction of what the kernel's buffer has room for.
+const GATHER: Duration = Duration::from_millis(1);
+
+/// After finding that there is no room: datagrams stay with the kernel so long.
+const NO_ROOM: Duration = Duration::from_millis(10);
+
+/// After an error of the socket.
+const AFTER_ERROR: Duration = Duration::from_millis(100);
+
+/// Looks at the socket at the end, each of [`MOST_AT_ONCE`] datagrams: somebody may go on sending for ever.
+const LAST_LOOKS: usize = 256;
+
+/// Takes datagrams until the receiver is to drain, and then those that have come already.
+pub(crate) async fn serve(receiver: Receiver, mut intake: Intake, cx: &RunCx) {
+    let mut receiver = receiver;
+    loop {
+        let due = intake.flush_at();
+        tokio::select! {
+            biased;
+            () = cx.draining.cancelled() => break,
+            readable = receiver.readable() => {
+                if let Err(error) = readable {
+                    fails(cx, &error).await;
+                    continue;
+                }
+            }
+            () = sleep_until(due.unwrap_or_else(Instant::now)), if due.is_some() => {
+                intake.flush_due();
+                // What finds no room is looked at again when more has come, or soon.
+                if intake.flush_at().is_some_and(|at| at <= Instant::now()) {
+                    sleep(GATHER).await;
+                }
+                continue;
+            }
+        }
+        let has_room = tokio::select! {
+            biased;
+            () = cx.draining.cancelled() => break,
+            has_room = intake.has_room() => has_room,
+        };
+        if !has_room {
+            wait(cx, NO_ROOM).await;
+            intake.flush_due();
+            continue;
+        }
+        let taken = receiver.take(|datagram| intake.take(datagram));
+        match taken {
+            Ok(taken) => {
+                told(&intake, cx, taken);
+                intake.flush_due();
+                if taken.datagrams == 0 {
+                    intake.rest();
+                } else if taken.datagrams < MOST_AT_ONCE {
+                    wait(cx, GATHER).await;
+                }
+            }
+            Err(error) => fails(cx, &error).await,
+        }
+    }
+    finish(&mut receiver, &mut intake, cx).await;
+}
+
+/// Takes what has come before the end, and hands everything on.
+async fn finish(receiver: &mut Receiver, intake: &mut Intake, cx: &RunCx) {
+    for _ in 0..LAST_LOOKS {
+        if !intake.has_room().await {
+            break;
+        }
+        let Ok(taken) = receiver.take_now(|datagram| intake.take(datagram)) else { break };
+        told(intake, cx, taken);
+        if taken.datagrams == 0 {
+            break;
+        }
+    }
+    intake.flush().await;
+}
+
+fn told(intake: &Intake, cx: &RunCx, taken: Taken) {
+    intake.counts.datagrams(taken.datagrams, taken.dropped);
+    if taken.dropped > 0 {
+        let text = format!("the kernel dropped {} datagrams: its buffer was full", taken.dropped);
+        cx.notes.add(cx.clock.now(), &text);
+        tracing::warn!(
+            otelcol.component.id = %cx.node.id,
+            otelcol.component.kind = "receiver",
+            dropped = taken.dropped,
+            "The kernel dropped datagrams because its buffer was full"
+        );
+    }
+}
+
+async fn fails(cx: &RunCx, error: &io::Error) {
+    cx.notes.add(cx.clock.now(), error);
+    tracing::error!(
+        otelcol.component.id = %cx.node.id,
+        otelcol.component.kind = "receiver",
+        %error,
+        "Reading from the UDP socket failed"
+    );
+    wait(cx, AFTER_ERROR).await;
+}
+
+async fn wait(cx: &RunCx, time: Duration) {
+    tokio::select! {
+        () = cx.draining.cancelled() => {}
+        () = sleep(time) => {}
+    }
+}
+
+/// Binds the socket, or takes the one that the process has bound already.
+pub(crate) fn bind(endpoint: &str, buffer: usize, cx: &RunCx) -> Result<Bound, net::udp::BindError> {
+    let mut key = format!("udp {endpoint}");
+    if endpoint.ends_with(":0") {
+        // Any free port is another one for each receiver.
+        key = format!("{key} of {}", cx.name);
+    }
+    let bound = cx.listeners.open(&key, || Bound::bind(endpoint, buffer))?;
+    let endpoint = bound.local_addr().map_or_else(|| endpoint.to_owned(), |address| address.to_string());
+    let granted = bound.granted().unwrap_or_default();
+    tracing::info!(
+        otelcol.component.id = %cx.node.id,
+        otelcol.component.kind = "receiver",
+        endpoint,
+        receive_buffer_asked = buffer,
+        receive_buffer_granted = granted,
+        "Listening on endpoint for X-Ray segments"
+    );
+    if granted < buffer {
+        tracing::warn!(
+            otelcol.component.id = %cx.node.id,
+            otelcol.component.kind = "receiver",
+            "The receive buffer is smaller than asked for: net.core.rmem_max allows no more"
+        );
+    }
+    Ok(bound)
+}

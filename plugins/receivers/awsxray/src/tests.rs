@@ -1,0 +1,353 @@
+use std::collections::BTreeMap;
+use std::net::UdpSocket;
+use std::sync::Arc;
+use std::time::Duration;
+
+use component::{Capacity, Edge, Entry, Fatal, Inbox, Listeners, NodeId, Outlet, Workers, channel};
+use data::{Account, Budget, Statement};
+use testkit::generate::{document, ids};
+use tokio::sync::oneshot;
+use tokio::task::JoinHandle;
+use tokio_util::sync::CancellationToken;
+
+use super::*;
+
+const HEADER: &str = "{\"format\":\"json\",\"version\":1}\n";
+
+#[test]
+fn keeps_the_contract_of_a_type() {
+    testkit::contract::spec(&SPEC, true);
+}
+
+fn read(yaml: &str) -> (Option<Config>, String) {
+    testkit::settings::read(yaml, "receivers::awsxray")
+}
+
+#[test]
+fn the_collectors_keys_are_taken() {
+    let yaml = "{endpoint: '0.0.0.0:2000', transport: udp, proxy_server: {endpoint: 'localhost:2001', region: eu-west-1, \
+                role_arn: r, local_mode: true, service_name: xray, tls: {insecure: true}}}";
+    let (config, findings) = read(yaml);
+    let config = config.unwrap_or_else(|| panic!("{findings}"));
+    assert_eq!(findings, "");
+    assert_eq!(
+        (config.endpoint.as_str(), config.proxy_server.0.endpoint.as_str()),
+        ("0.0.0.0:2000", "localhost:2001")
+    );
+    let defaults = read("").0.unwrap();
+    assert_eq!(
+        (defaults.endpoint.as_str(), defaults.proxy_server.0.endpoint.as_str()),
+        ("localhost:2000", "localhost:2000")
+    );
+}
+
+#[test]
+fn what_is_wrong_is_said() {
+    for (yaml, part) in [
+        ("transport: tcp", "X-Ray receiver only supports ingesting spans through UDP, `tcp` was given"),
+        ("transport: foo", "invalid transport type \"foo\": must be `udp`"),
+        ("endpoint: localhost", "address localhost: missing port in address"),
+        ("proxy_server: {endpoint: 'localhost:x'}", "invalid port \"x\""),
+        ("batch_delay: 1m", "must be at most 1s"),
+        ("limits: {max_depth: 0}", "must be between 1 and 256"),
+        ("http_conventions: new", "expected one of `old`, `stable`, `both`"),
+    ] {
+        let (config, findings) = read(yaml);
+        assert!(config.is_none() && findings.contains(part), "{yaml}: {findings}");
+    }
+    let (config, findings) = read("dialer: {timeout: 1s}");
+    assert!(config.is_some() && findings.contains("`dialer` has no effect"), "{findings}");
+}
+
+/// A receiver that runs.
+struct Running {
+    endpoint: String,
+    client: UdpSocket,
+    inboxes: BTreeMap<Signal, Inbox>,
+    accounts: BTreeMap<Signal, Arc<Account>>,
+    budget: Arc<Budget>,
+    registry: telemetry::metrics::Registry,
+    draining: CancellationToken,
+    task: JoinHandle<Ended>,
+}
+
+impl Running {
+    /// A receiver without a proxy, with these settings, whose inboxes hold so many batches.
+    async fn start(yaml: &str, signals: &[Signal], room: usize, budget: Arc<Budget>) -> Self {
+        let free = UdpSocket::bind("127.0.0.1:0").unwrap();
+        let endpoint = free.local_addr().unwrap().to_string();
+        drop(free);
+        let yaml = format!("{{endpoint: '{endpoint}', proxy_server: {{enabled: false}}{yaml}}}");
+        let (config, findings) = read(&yaml);
+        let config = config.unwrap_or_else(|| panic!("{findings}"));
+        let mut outlets = Outlets::default();
+        let (mut inboxes, mut accounts) = (BTreeMap::new(), BTreeMap::new());
+        for signal in signals {
+            let capacity = Capacity { size: room, ..Capacity::inbox() };
+            let (inlet, inbox) = channel(capacity, Arc::default());
+            let account = Arc::<Account>::default();
+            let edge = Edge { inlet, best_effort: false };
+            outlets = outlets.with(*signal, Outlet::new(vec![edge], Arc::clone(&account)));
+            inboxes.insert(*signal, inbox);
+            accounts.insert(*signal, account);
+        }
+        let options = telemetry::metrics::Options::default();
+        let registry = telemetry::metrics::Registry::new(options, telemetry::Resource::default());
+        let (ready, is_ready) = oneshot::channel();
+        let draining = CancellationToken::new();
+        let cx = RunCx::new(
+            NodeId::shared(Kind::Receiver, "awsxray"),
+            Arc::new(data::SystemClock::new()),
+            Arc::clone(&budget),
+            Workers::new(vec![tokio::runtime::Handle::current()], Fatal::default()),
+            Listeners::default(),
+            Arc::new(registry.scope()),
+            draining.clone(),
+            CancellationToken::new(),
+            ready,
+        );
+        let receiver = XrayReceiver { config, environment: Environment::default() };
+        let task = tokio::spawn(receiver.run(outlets, cx));
+        is_ready.await.expect("it becomes ready");
+        let client = UdpSocket::bind("127.0.0.1:0").unwrap();
+        client.connect(&endpoint).unwrap();
+        Self { endpoint, client, inboxes, accounts, budget, registry, draining, task }
+    }
+
+    fn send(&self, document: &str) {
+        self.client.send(format!("{HEADER}{document}").as_bytes()).unwrap();
+    }
+
+    async fn next(&mut self, signal: Signal) -> Entry {
+        let entry = self.inboxes.get_mut(&signal).unwrap().recv();
+        tokio::time::timeout(Duration::from_secs(20), entry).await.expect("in time").expect("a batch")
+    }
+
+    /// The value of the first series of that name with these labels.
+    fn metric(&self, name: &str, labels: &str) -> f64 {
+        let mut text = String::new();
+        self.registry.render(&mut text);
+        let line = text.lines().find(|line| line.starts_with(name) && line.contains(labels));
+        let line = line.unwrap_or_else(|| panic!("no {name} {labels} in {text}"));
+        line.rsplit(' ').next().unwrap().parse().unwrap()
+    }
+
+    /// Ends it; how much was not taken out before, by signal, and the books.
+    async fn finish(mut self) -> BTreeMap<Signal, (usize, Statement)> {
+        self.draining.cancel();
+        let mut rest = BTreeMap::new();
+        for (signal, mut inbox) in std::mem::take(&mut self.inboxes) {
+            let mut found = 0;
+            while let Some(entry) = inbox.recv().await {
+                found += entry.batch.items();
+                entry.batch.delivered();
+            }
+            rest.insert(signal, found);
+        }
+        self.task.await.unwrap().expect("it ends well");
+        let statement = |(signal, found)| {
+            let statement = self.accounts[&signal].statement();
+            assert!(statement.balances() && statement.inside() == 0, "{statement}");
+            (signal, (found, statement))
+        };
+        rest.into_iter().map(statement).collect()
+    }
+}
+
+#[tokio::test]
+async fn keeps_the_contract_of_receivers() {
+    for signal in [Signal::Traces, Signal::Xray] {
+        let free = UdpSocket::bind("127.0.0.1:0").unwrap();
+        let endpoint = free.local_addr().unwrap();
+        drop(free);
+        let config =
+            read(&format!("{{endpoint: '{endpoint}', proxy_server: {{enabled: false}}}}")).0.unwrap();
+        let stage =
+            XrayReceiver::build(&config, &testkit::build_cx()).unwrap_or_else(|error| panic!("{error}"));
+        let send = || async move {
+            let client = UdpSocket::bind("127.0.0.1:0").unwrap();
+            for id in 1..=123 {
+                client.send_to(format!("{HEADER}{}", document(id)).as_bytes(), endpoint).unwrap();
+            }
+        };
+        testkit::contract::receiver(stage, signal, 123, send).await;
+    }
+}
+
+#[tokio::test]
+async fn both_signals_are_fed_by_one_datagram() {
+    let mut running = Running::start("", &[Signal::Traces, Signal::Xray], 64, Budget::unlimited()).await;
+    // As it came: blanks, order and all.
+    let text = format!(" {} ", document(7));
+    running.send(&text);
+    let spans = running.next(Signal::Traces).await;
+    let documents = running.next(Signal::Xray).await;
+    assert_eq!(ids(&spans.batch), [7]);
+    assert_eq!(documents.batch.chunks().collect::<Vec<_>>(), [text.as_bytes()]);
+    spans.batch.delivered();
+    documents.batch.delivered();
+    drop((spans.permit, documents.permit));
+    assert_eq!(running.metric("otelcol_receiver_accepted_spans", "transport=\"udp\""), 1.0);
+    assert_eq!(running.metric("otelcol_receiver_accepted_documents", "receiver=\"awsxray\""), 1.0);
+    let budget = Arc::clone(&running.budget);
+    for (_, (rest, statement)) in running.finish().await {
+        assert_eq!((rest, statement.entered, statement.left), (0, 1, 1));
+    }
+    assert_eq!(budget.held(), 0, "memory is given back");
+}
+
+#[tokio::test]
+async fn documents_that_come_together_become_one_batch() {
+    let mut running = Running::start(", batch_delay: 1s", &[Signal::Xray], 64, Budget::unlimited()).await;
+    for id in 1..=50 {
+        running.send(&document(id));
+    }
+    let entry = running.next(Signal::Xray).await;
+    assert_eq!(ids(&entry.batch), (1..=50).collect::<Vec<_>>());
+    assert_eq!((entry.batch.items(), entry.batch.parts().len()), (50, 50));
+    entry.batch.delivered();
+    running.finish().await;
+}
+
+#[tokio::test]
+async fn what_is_bad_is_counted_by_reason_and_the_receiver_lives_on() {
+    let mut running = Running::start("", &[Signal::Traces, Signal::Xray], 64, Budget::unlimited()).await;
+    let nested =
+        r#""subsegments":[{"name":"n","id":"00000000000000a0","start_time":1,"end_time":2},{"id":"x"}],"#;
+    let good = document(1).replacen('{', &format!("{{{nested}"), 1);
+    let spaces = " ".repeat(64_000);
+    for datagram in [
+        "no header",
+        "",
+        "{\"format\":\"xml\",\"version\":1}\n{}",
+        HEADER,
+        &format!("{HEADER}{spaces}"),
+        &format!("{HEADER}{{\"name\":"),
+        &format!("{HEADER}{} {}", document(1), document(2)),
+        &format!("{HEADER}{}", document(3).replace("\"id\"", "\"no_id\"")),
+        &format!("{HEADER}{}", document(3).replace("1700000000,", "\"1700000000\",")),
+        &format!("{HEADER}{{\"metadata\":{{\"a\":{}", "[".repeat(30_000)),
+        &format!("{HEADER}{good}"),
+    ] {
+        running.client.send(datagram.as_bytes()).unwrap();
+    }
+    let spans = running.next(Signal::Traces).await;
+    assert_eq!(ids(&spans.batch), [1, 0xa0]);
+    spans.batch.delivered();
+    for (reason, count) in [
+        ("no_header", 2.0),
+        ("bad_header", 1.0),
+        ("no_document", 2.0),
+        ("not_json", 2.0),
+        ("missing_field", 2.0),
+        ("wrong_type", 1.0),
+        ("too_deep", 1.0),
+    ] {
+        let found = running.metric("collimator_receiver_awsxray_refused", &format!("reason=\"{reason}\""));
+        assert_eq!(found, count, "{reason}");
+    }
+    assert_eq!(running.metric("otelcol_receiver_refused_spans", "udp"), 11.0);
+    assert_eq!(running.metric("otelcol_receiver_accepted_spans", "udp"), 2.0);
+    assert_eq!(running.metric("otelcol_receiver_refused_documents", "udp"), 5.0);
+    let rest = running.finish().await;
+    let (_, spans) = &rest[&Signal::Traces];
+    let refused = [
+        ("bad_header", 1),
+        ("missing_field", 2),
+        ("no_document", 2),
+        ("no_header", 2),
+        ("not_json", 2),
+        ("too_deep", 1),
+        ("wrong_type", 1),
+    ];
+    let mut found = spans.refused.clone();
+    found.sort_unstable();
+    assert_eq!((spans.entered, spans.left, found.as_slice()), (13, 2, &refused[..]));
+    let (_, documents) = &rest[&Signal::Xray];
+    assert_eq!(
+        (documents.entered, documents.left),
+        (11, 6),
+        "documents are not judged where they are only passed on"
+    );
+}
+
+#[tokio::test]
+async fn a_full_pipeline_leaves_datagrams_with_the_kernel_and_loses_none() {
+    let asked = 64 << 20;
+    let granted = net::udp::Bound::bind("127.0.0.1:0", asked).unwrap().granted().unwrap();
+    let yaml = ", batch_delay: 1ms, max_held_mib: 1, receive_buffer_mib: 64";
+    let running = Running::start(yaml, &[Signal::Xray], 1, Budget::unlimited()).await;
+    let text = "y".repeat(8_000);
+    let long = document(1).replacen('{', &format!("{{\"metadata\":{{\"d\":{{\"x\":\"{text}\"}}}},"), 1);
+    for _ in 0..2000 {
+        running.send(&long);
+    }
+    tokio::time::sleep(Duration::from_millis(300)).await;
+    let taken = running.metric("collimator_receiver_datagrams", "udp");
+    assert!((1.0..2000.0).contains(&taken), "the rest waits in the kernel: {taken} taken");
+    assert!(running.budget.held() < 8 << 20, "what is held is bounded: {}", running.budget.held());
+    let budget = Arc::clone(&running.budget);
+    let rest = running.finish().await;
+    let (count, statement) = &rest[&Signal::Xray];
+    assert_eq!(*count as u64, statement.left);
+    // A system that grants less may have had to drop some.
+    if granted >= asked {
+        assert_eq!(*count, 2000);
+    }
+    assert_eq!(budget.held(), 0);
+}
+
+#[tokio::test]
+async fn without_memory_nothing_is_taken_until_there_is_some() {
+    let budget = Budget::new(1 << 20);
+    let mut running = Running::start("", &[Signal::Traces], 64, Arc::clone(&budget)).await;
+    let all = budget.force(1 << 20);
+    running.send(&document(5));
+    tokio::time::sleep(Duration::from_millis(100)).await;
+    assert!(running.inboxes.get_mut(&Signal::Traces).unwrap().try_recv().is_none());
+    assert_eq!(running.metric("collimator_receiver_datagrams", "udp"), 0.0);
+    drop(all);
+    let entry = running.next(Signal::Traces).await;
+    assert_eq!(ids(&entry.batch), [5]);
+    entry.batch.delivered();
+    running.finish().await;
+}
+
+#[tokio::test]
+async fn a_port_that_is_taken_fails_the_start() {
+    let running = Running::start("", &[Signal::Xray], 1, Budget::unlimited()).await;
+    let yaml = format!("{{endpoint: '{}', proxy_server: {{enabled: false}}}}", running.endpoint);
+    let receiver = XrayReceiver { config: read(&yaml).0.unwrap(), environment: Environment::default() };
+    let (cx, ready) = testkit::run_cx(testkit::receiver_node());
+    let error = receiver.run(Outlets::default(), cx).await.unwrap_err().to_string();
+    assert!(error.contains("address already in use"), "{error}");
+    assert!(ready.await.is_err(), "it must not say that it is ready");
+    running.finish().await;
+}
+
+/// 20,000 datagrams a second, sent evenly by a thread, none of them lost.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn none_of_twenty_thousand_a_second_is_lost() {
+    let mut running = Running::start("", &[Signal::Traces], 64, Budget::unlimited()).await;
+    let client = running.client.try_clone().unwrap();
+    let sender = std::thread::spawn(move || {
+        let begun = std::time::Instant::now();
+        for turn in 0..1000_u32 {
+            for id in 1..=20 {
+                client.send(format!("{HEADER}{}", document(u64::from(turn) * 20 + id)).as_bytes()).unwrap();
+            }
+            let next = begun + Duration::from_millis(u64::from(turn) + 1);
+            std::thread::sleep(next.saturating_duration_since(std::time::Instant::now()));
+        }
+    });
+    let mut taken = 0;
+    while taken < 20_000 {
+        let entry = running.next(Signal::Traces).await;
+        taken += entry.batch.items();
+        entry.batch.delivered();
+    }
+    sender.join().unwrap();
+    assert_eq!(running.metric("collimator_receiver_dropped_datagrams", "udp"), 0.0);
+    let rest = running.finish().await;
+    assert_eq!(rest[&Signal::Traces].1.left, 20_000);
+}
