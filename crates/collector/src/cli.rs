@@ -116,12 +116,55 @@ pub(crate) enum Command {
         /// One of them.
         id: Option<String>,
     },
+    /// Turns OTLP traces into X-Ray documents, and X-Ray documents into OTLP.
+    Convert(Conversion),
     /// Prints a script that completes commands in a shell.
     #[command(visible_alias = "completion")]
     Completions {
         /// The shell.
         shell: Shell,
     },
+}
+
+/// What `convert` does.
+#[derive(Args, Clone, Debug)]
+pub(crate) struct Conversion {
+    /// Files to read; `-` is standard input, and so is none. OTLP as lines of JSON, as JSON, or as protobuf, with lengths
+    /// before its messages or without; X-Ray documents as JSON, one or many, also as `aws xray batch-get-traces` writes
+    /// them.
+    pub(crate) files: Vec<String>,
+    /// What to write. Unless it is said, OTLP becomes X-Ray documents and these become lines of OTLP/JSON.
+    #[arg(long, value_enum)]
+    pub(crate) to: Option<Target>,
+    /// Where to; standard output if it is not said.
+    #[arg(short, long, value_name = "FILE")]
+    pub(crate) output: Option<PathBuf>,
+    /// Says for each input what could not be carried over, on standard error or in a file (--report=FILE).
+    #[arg(long, value_name = "FILE", num_args = 0..=1, require_equals = true, default_missing_value = "-")]
+    pub(crate) report: Option<String>,
+    /// The form of the report. JSON by itself for a FILE that ends so.
+    #[arg(long, value_enum)]
+    pub(crate) report_format: Option<Report>,
+    /// Keeps in the metadata what the X-Ray exporter leaves out: events, names of scopes, attributes about the network.
+    #[arg(long)]
+    pub(crate) keep: bool,
+    /// Makes every attribute an annotation that can be one.
+    #[arg(long)]
+    pub(crate) index_all_attributes: bool,
+    /// Makes this attribute an annotation; may be given again.
+    #[arg(long = "indexed-attribute", value_name = "NAME")]
+    pub(crate) indexed_attributes: Vec<String>,
+}
+
+/// What `convert` writes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Target {
+    /// X-Ray documents, one a line.
+    Xray,
+    /// OTLP in JSON, one request a line.
+    OtlpJson,
+    /// OTLP in protobuf, all of it one request.
+    OtlpProto,
 }
 
 /// The form of findings and lists.

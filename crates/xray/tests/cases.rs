@@ -2,7 +2,7 @@
 
 mod support;
 
-use collimator_xray::from_span::{Options, Reason};
+use collimator_xray::from_span::{Losses, Options, Reason, Translator};
 use serde_json::{Value, json};
 use support::{PARENT, SPAN, attributes, name_ids, translated, wire, with};
 
@@ -683,4 +683,42 @@ fn members_come_in_the_reference_s_order() {
         let at = text[from..].find(key);
         from += at.unwrap_or_else(|| panic!("{key} is not where it should be: {text}"));
     }
+}
+
+#[test]
+fn losses_are_counted() {
+    let thrown =
+        event("exception", &json!({"exception.type": "T", "exception.stacktrace": "s", "thread": 1}));
+    let case = Case::new("losses", PRODUCER, json!({"server.address": "h", "peer.service": "p"})).svc().more(json!({
+        "events": [event("cache miss", &json!({})), thrown],
+        "status": {"code": 2, "message": "why"},
+        "traceState": "a=b",
+        "links": [{"traceId": "5f84c7a1e7d1852db8c4fd35d88bf49a", "spanId": "1111111111111111", "traceState": "c=d"}],
+        "droppedEventsCount": 1,
+    }));
+    let counted = |options: Options, request: &[u8]| {
+        let mut losses = Losses::default();
+        Translator::new(options, 1).losses(request, &mut losses);
+        losses.0.into_iter().map(|(loss, count)| (loss.code(), count)).collect::<Vec<_>>()
+    };
+    let expected = [
+        ("kind", 1),
+        ("name", 1),
+        ("event", 1),
+        ("exception_attribute", 1),
+        ("stack_trace", 1),
+        ("status_message", 1),
+        ("network_attribute", 1),
+        ("resource", 1),
+        ("trace_state", 2),
+        ("dropped_counts", 1),
+        ("nanoseconds", 1),
+    ];
+    assert_eq!(counted(Options::default(), &case.request()), expected);
+    let keeping = Options { keep_events: true, keep_network_attributes: true, ..Options::default() };
+    let kept = expected.iter().filter(|(loss, _)| !["event", "network_attribute"].contains(loss)).copied();
+    assert_eq!(counted(keeping, &case.request()), kept.collect::<Vec<_>>());
+    let plain = Case::new("none", SERVER, json!({})).root().name("shop").svc();
+    let times = json!({"startTimeUnixNano": "1700000000000000000", "endTimeUnixNano": "1700000001500000000"});
+    assert_eq!(counted(Options::default(), &plain.more(times).request()), []);
 }

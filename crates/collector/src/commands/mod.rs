@@ -1,6 +1,7 @@
 //! What the binary does beside running.
 
 mod components;
+mod convert;
 mod graph;
 mod print;
 mod replay;
@@ -42,6 +43,7 @@ pub(crate) fn execute(command: Command, sources: &Sources) -> Result<ExitCode> {
             )
         }
         Command::Featuregate { id } => print(&feature_gates(id.as_deref())?),
+        Command::Convert(conversion) => convert::convert(&conversion),
         Command::Completions { shell } => {
             let mut script = Vec::new();
             clap_complete::generate(shell, &mut Cli::command(), "collimator", &mut script);

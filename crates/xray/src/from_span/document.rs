@@ -123,7 +123,7 @@ pub(super) fn write<'m>(
 }
 
 /// Without regard to local roots: servers and consumers begin segments, and so does what has no parent.
-fn is_subsegment(kind: Kind, parent: [u8; 8]) -> bool {
+pub(super) fn is_subsegment(kind: Kind, parent: [u8; 8]) -> bool {
     !matches!(kind, Kind::Server | Kind::Consumer) && parent != [0; 8]
 }
 

@@ -17,6 +17,7 @@ mod http;
 mod known;
 mod links;
 mod local_root;
+mod losses;
 mod name;
 mod preserved;
 mod resource;
@@ -35,6 +36,7 @@ use crate::names;
 use crate::trim::trim;
 #[doc(hidden)]
 pub use fuzz::fuzz_spans;
+pub use losses::{Loss, Losses};
 
 use annotations::{Extras, Names};
 use resource::ResourceRead;

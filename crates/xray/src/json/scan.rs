@@ -32,6 +32,15 @@ pub fn document(text: &[u8]) -> Option<(Kind, &[u8])> {
     rest.iter().all(|byte| is_blank(*byte)).then_some((kind, value))
 }
 
+/// Reads the value that a text begins with: the value, without the blanks before it, and what follows it. None if there
+/// is none.
+#[must_use]
+pub fn first(text: &[u8]) -> Option<(&[u8], &[u8])> {
+    let start = text.trim_ascii_start();
+    let (_, rest) = value(start, MAX_DEPTH)?;
+    Some((start.get(..start.len() - rest.len())?, rest))
+}
+
 /// Reads a value and returns what follows it.
 fn value(text: &[u8], depth: u32) -> Option<(Kind, &[u8])> {
     match text.first()? {

@@ -1,0 +1,204 @@
+//! `convert`: OTLP becomes X-Ray documents, and X-Ray documents become OTLP.
+//!
+//! Inputs are read piece by piece (a line, a document, the spans of a resource), so that memory does not grow with them.
+//! What can't be read is counted and passed by; the exit code says so.
+
+mod input;
+mod progress;
+mod report;
+
+use std::fs::File;
+use std::hash::{BuildHasher as _, Hasher as _, RandomState};
+use std::io::{self, BufWriter, Write};
+use std::path::Path;
+use std::process::ExitCode;
+
+use anyhow::{Context as _, Result, bail};
+use otlp::schema::TRACES;
+use otlp::{Policy, Signal, admit};
+use xray::{from_span, to_span};
+
+use self::input::{Input, Piece};
+use self::progress::Progress;
+use self::report::{Account, Accounts};
+use crate::cli::{Conversion, Target};
+
+/// Converts every input, one after the other, into one output.
+pub(super) fn convert(conversion: &Conversion) -> Result<ExitCode> {
+    let mut files = conversion.files.clone();
+    if files.is_empty() {
+        files.push("-".to_owned());
+    }
+    let mut converter = Converter::new(conversion, open_output(conversion, &files)?);
+    let mut accounts = Accounts::default();
+    let result = files.iter().try_for_each(|file| {
+        let mut input = Input::open(file)?;
+        let account = converter.convert(&mut input).with_context(|| format!("converting {file}"));
+        // What was done until then is reported, too.
+        accounts.add(std::mem::take(&mut converter.account));
+        account
+    });
+    let result = result.and_then(|()| converter.out.flush().context("writing the output"));
+    match result {
+        // Whoever has stopped reading does not want the rest.
+        Err(error) if is_broken_pipe(&error) => {}
+        result => result?,
+    }
+    if let Some(file) = &conversion.report {
+        accounts.write(file, conversion.report_format)?;
+    } else if accounts.refused() > 0 {
+        eprintln!(
+            "{} could not be converted; --report says why",
+            report::things(accounts.refused(), "thing")
+        );
+    }
+    Ok(if accounts.refused() > 0 { ExitCode::FAILURE } else { ExitCode::SUCCESS })
+}
+
+fn is_broken_pipe(error: &anyhow::Error) -> bool {
+    let io = error.chain().find_map(|cause| cause.downcast_ref::<io::Error>());
+    io.is_some_and(|error| error.kind() == io::ErrorKind::BrokenPipe)
+}
+
+fn open_output(conversion: &Conversion, files: &[String]) -> Result<Box<dyn Write>> {
+    let Some(path) = &conversion.output else { return Ok(Box::new(BufWriter::new(io::stdout().lock()))) };
+    if path == Path::new("-") {
+        return Ok(Box::new(BufWriter::new(io::stdout().lock())));
+    }
+    let same = |file: &String| match (Path::new(file).canonicalize(), path.canonicalize()) {
+        (Ok(input), Ok(output)) => input == output,
+        _ => false,
+    };
+    if let Some(file) = files.iter().find(|file| same(file)) {
+        bail!("{file} is read, so that it can't be the output");
+    }
+    let file = File::create(path).with_context(|| format!("creating {}", path.display()))?;
+    Ok(Box::new(BufWriter::new(file)))
+}
+
+/// Converts pieces and keeps account of the input that they come from.
+struct Converter {
+    to: Option<Target>,
+    from_span: from_span::Translator,
+    to_span: to_span::Translator,
+    documents: from_span::Documents,
+    account: Account,
+    out: Box<dyn Write>,
+}
+
+impl Converter {
+    fn new(conversion: &Conversion, out: Box<dyn Write>) -> Self {
+        let options = from_span::Options {
+            indexed_attributes: conversion.indexed_attributes.clone(),
+            index_all_attributes: conversion.index_all_attributes,
+            preserve_xray_fields: true,
+            keep_events: conversion.keep,
+            keep_network_attributes: conversion.keep,
+            body_size_as_content_length: conversion.keep,
+            complete_stack_traces: conversion.keep,
+            ..from_span::Options::default()
+        };
+        // Of new ids nothing is asked but that they differ from one run to the next.
+        let seed = RandomState::new().build_hasher().finish();
+        let preserving = to_span::Options { preserve: true, ..to_span::Options::default() };
+        Self {
+            to: conversion.to,
+            from_span: from_span::Translator::new(options, seed),
+            to_span: to_span::Translator::new(preserving),
+            documents: from_span::Documents::default(),
+            account: Account::default(),
+            out,
+        }
+    }
+
+    fn convert(&mut self, input: &mut Input) -> Result<()> {
+        self.account.input.clone_from(&input.name);
+        let mut progress = Progress::new(&input.name, input.total);
+        while let Some((piece, place)) = input.next_piece()? {
+            match piece {
+                Piece::OtlpJson(text) => self.otlp_json(&text, &place)?,
+                Piece::OtlpProto(message) => {
+                    match admit(Signal::Traces, message.into(), &Policy::default()) {
+                        Ok(admitted) => self.request(&admitted.bytes, &place)?,
+                        Err(error) => self.account.refuse(&place, &error.to_string(), 1),
+                    }
+                }
+                Piece::Document(text) => self.document(&text, &place)?,
+                Piece::Unreadable(why) => self.account.refuse(&place, &why, 1),
+            }
+            progress.show(input.consumed, self.account.items());
+        }
+        Ok(())
+    }
+
+    fn otlp_json(&mut self, text: &[u8], place: &str) -> Result<()> {
+        match otlp_json::read(&TRACES, text, &otlp_json::Limits::default()) {
+            Ok(request) => self.request(&request, place),
+            Err(error) => {
+                self.account.refuse(place, &error.to_string(), 1);
+                Ok(())
+            }
+        }
+    }
+
+    /// A request of spans.
+    fn request(&mut self, request: &[u8], place: &str) -> Result<()> {
+        if !matches!(self.to, None | Some(Target::Xray)) {
+            let spans = otlp::count(Signal::Traces, request);
+            self.account.spans += spans;
+            self.account.spans_written += spans;
+            return self.write_otlp(request);
+        }
+        self.documents.clear();
+        // The time matters only where ids are refused for theirs.
+        self.from_span.translate(request, 0, &mut self.documents);
+        self.from_span.losses(request, &mut self.account.losses);
+        for entry in &self.documents.entries {
+            self.out.write_all(self.documents.text(entry)).context("writing the output")?;
+            self.out.write_all(b"\n").context("writing the output")?;
+            self.account.shortened += usize::from(entry.trimmed);
+        }
+        for refused in &self.documents.refused {
+            let place = format!("{place}, span {}", refused.item + 1);
+            self.account.refuse(&place, &refused.reason.to_string(), 1);
+        }
+        self.account.spans += self.documents.items;
+        self.account.documents_written += self.documents.entries.len();
+        Ok(())
+    }
+
+    /// An X-Ray document.
+    fn document(&mut self, text: &[u8], place: &str) -> Result<()> {
+        self.account.documents += 1;
+        if self.to == Some(Target::Xray) {
+            self.account.refuse(place, "it is an X-Ray document already", 1);
+            return Ok(());
+        }
+        let mut request = Vec::new();
+        match self.to_span.read(text, &mut request) {
+            Ok(taken) => {
+                self.account.spans_written += taken.spans;
+                for dropped in &taken.dropped {
+                    let place = format!("{place}, byte {}", dropped.at);
+                    let field = if dropped.field.is_empty() { "subsegment" } else { dropped.field };
+                    self.account.refuse(&place, &format!("{field}: {}", dropped.reason), dropped.segments);
+                }
+                self.write_otlp(&request)
+            }
+            Err(refused) => {
+                self.account.refuse(place, &refused.to_string(), 1);
+                Ok(())
+            }
+        }
+    }
+
+    fn write_otlp(&mut self, request: &[u8]) -> Result<()> {
+        if self.to == Some(Target::OtlpProto) {
+            return self.out.write_all(request).context("writing the output");
+        }
+        let mut line = Vec::new();
+        otlp_json::write(&TRACES, request, &mut line);
+        line.push(b'\n');
+        self.out.write_all(&line).context("writing the output")
+    }
+}
