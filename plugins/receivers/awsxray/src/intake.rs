@@ -9,6 +9,7 @@ use crate::config::Config;
 use crate::counts::Counts;
 use crate::header::{self, Flaw};
 use crate::lane::{Forward, Lane};
+use crate::records::Records;
 
 /// The way of datagrams into the pipelines.
 pub(crate) struct Intake {
@@ -16,6 +17,7 @@ pub(crate) struct Intake {
     traces: Option<Lane>,
     documents: Option<Lane>,
     pub(crate) counts: Counts,
+    pub(crate) records: Records,
     id: String,
 }
 
@@ -35,6 +37,7 @@ impl Intake {
             traces: lane(Signal::Traces),
             documents: lane(Signal::Xray),
             counts: Counts::register(cx),
+            records: Records::new(cx),
             id: cx.node.id.to_string(),
         };
         (intake, forwards)
@@ -98,10 +101,11 @@ impl Intake {
     }
 
     fn translate(&mut self, document: &[u8]) {
-        let Some(lane) = &mut self.traces else { return };
+        let Some(lane) = &mut self.traces else { return self.records.count(1, 0) };
         match self.translator.read(document, &mut lane.buffer) {
             Ok(taken) => {
                 lane.took(taken.spans);
+                self.records.count(taken.segments(), taken.rejected());
                 for Dropped { reason, field, at, segments } in taken.dropped {
                     lane.refuse(reason.code(), segments);
                     self.counts.refused(reason);
@@ -119,6 +123,7 @@ impl Intake {
             Err(refused) => {
                 let Refused { reason, field, at, segments } = refused;
                 lane.refuse(reason.code(), segments.max(1));
+                self.records.count(segments, segments);
                 self.counts.refused(reason);
                 tracing::warn!(
                     otelcol.component.id = self.id,

@@ -8,6 +8,7 @@ mod counts;
 mod header;
 mod intake;
 mod lane;
+mod records;
 mod serve;
 
 use aws::proxy::{Proxy, ProxyError, Switchable};

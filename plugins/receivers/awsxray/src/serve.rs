@@ -58,7 +58,7 @@ pub(crate) async fn serve(receiver: Receiver, mut intake: Intake, cx: &RunCx) {
         let taken = receiver.take(|datagram| intake.take(datagram));
         match taken {
             Ok(taken) => {
-                told(&intake, cx, taken);
+                told(&mut intake, cx, taken);
                 intake.flush_due();
                 if taken.datagrams == 0 {
                     intake.rest();
@@ -87,8 +87,9 @@ async fn finish(receiver: &mut Receiver, intake: &mut Intake, cx: &RunCx) {
     intake.flush().await;
 }
 
-fn told(intake: &Intake, cx: &RunCx, taken: Taken) {
+fn told(intake: &mut Intake, cx: &RunCx, taken: Taken) {
     intake.counts.datagrams(taken.datagrams, taken.dropped);
+    intake.records.tell();
     if taken.dropped > 0 {
         let text = format!("the kernel dropped {} datagrams: its buffer was full", taken.dropped);
         cx.notes.add(cx.clock.now(), &text);

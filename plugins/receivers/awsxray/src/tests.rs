@@ -67,6 +67,8 @@ struct Running {
     accounts: BTreeMap<Signal, Arc<Account>>,
     budget: Arc<Budget>,
     registry: telemetry::metrics::Registry,
+    /// What an exporter would tell X-Ray.
+    records: Arc<xray::records::Counts>,
     draining: CancellationToken,
     task: JoinHandle<Ended>,
 }
@@ -106,12 +108,14 @@ impl Running {
             CancellationToken::new(),
             ready,
         );
+        let records = Arc::<xray::records::Counts>::default();
+        cx.process.capabilities().offer(&xray::records::offered_to("awsxray"), Arc::downgrade(&records));
         let receiver = XrayReceiver { config, environment: Environment::default() };
         let task = tokio::spawn(receiver.run(outlets, cx));
         is_ready.await.expect("it becomes ready");
         let client = UdpSocket::bind("127.0.0.1:0").unwrap();
         client.connect(&endpoint).unwrap();
-        Self { endpoint, client, inboxes, accounts, budget, registry, draining, task }
+        Self { endpoint, client, inboxes, accounts, budget, registry, records, draining, task }
     }
 
     fn send(&self, document: &str) {
@@ -249,6 +253,10 @@ async fn what_is_bad_is_counted_by_reason_and_the_receiver_lives_on() {
     assert_eq!(running.metric("otelcol_receiver_refused_spans", "udp"), 11.0);
     assert_eq!(running.metric("otelcol_receiver_accepted_spans", "udp"), 2.0);
     assert_eq!(running.metric("otelcol_receiver_refused_documents", "udp"), 5.0);
+    // What could not be read so far as to count its segments is not told, as the daemon has it.
+    let record = running.records.take(1).expect("something was counted");
+    assert!(record.contains("\"SegmentsReceivedCount\":5,"), "{record}");
+    assert!(record.contains("\"SegmentsRejectedCount\":3,"), "{record}");
     let rest = running.finish().await;
     let (_, spans) = &rest[&Signal::Traces];
     let refused = [
