@@ -2,16 +2,22 @@
 
 #![allow(clippy::unwrap_used, reason = "a panic is the failure report")]
 
+use std::io::{BufRead as _, BufReader, Write as _};
 use std::net::SocketAddr;
-use std::path::Path;
-use std::process::{Command, Output};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Output, Stdio};
+use std::sync::OnceLock;
 use std::time::Duration;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 
 use opentelemetry_proto::tonic::collector::trace::v1::ExportTraceServiceRequest;
 use prost::Message as _;
+use serde_json::{Value, json};
 use testbed::http::{self, PROTOBUF};
-use testbed::{Collector, Ended, eventually};
-use testkit::generate::traces;
+use testbed::{Collector, Ended, eventually, set_up_with, skip};
+use testkit::generate::{attribute, traces};
 use testkit::xray_api::{Api, Mood};
 
 const KEYS: [(&str, &str); 4] = [
@@ -161,4 +167,123 @@ fn otlp_to_xray() {
     send(collector.http(), &traces(1..1001));
     passed(&collector.stop_clean(), 1000);
     assert_eq!(api.ids(), ids(1..1001));
+}
+
+/// Whether moto and botocore are there; otherwise a line says why not.
+fn moto_is_there() -> bool {
+    static READY: OnceLock<Result<(), String>> = OnceLock::new();
+    match READY.get_or_init(|| set_up_with("setup_moto.sh")) {
+        Ok(()) => true,
+        Err(why) => {
+            skip(&format!("moto can't be set up: {why}"));
+            false
+        }
+    }
+}
+
+fn python(script: &str) -> Command {
+    let here = PathBuf::from(env!("CARGO_MANIFEST_DIR"));
+    let mut command = Command::new(here.join("../../.test-env/moto/venv/bin/python"));
+    command.arg(here.join("moto").join(script)).envs(KEYS);
+    command
+}
+
+/// The moto server.
+struct Moto {
+    child: Child,
+    url: String,
+}
+
+impl Moto {
+    fn start() -> Self {
+        let mut child = python("serve.py").stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
+        let mut port = String::new();
+        BufReader::new(child.stdout.take().unwrap()).read_line(&mut port).unwrap();
+        Self { child, url: format!("http://127.0.0.1:{}", port.trim()) }
+    }
+
+    /// The documents of traces, by segment id, as boto3 reads them.
+    fn read(&self, traces: &[String]) -> Value {
+        let output = python("read.py").arg(&self.url).args(traces).output().unwrap();
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        serde_json::from_slice(&output.stdout).unwrap()
+    }
+}
+
+impl Drop for Moto {
+    fn drop(&mut self) {
+        self.child.kill().ok();
+        self.child.wait().ok();
+    }
+}
+
+/// What an API stores that others wrote, and boto3 reads from it.
+#[test]
+fn boto3_reads_from_moto_what_was_sent() {
+    if !moto_is_there() {
+        return;
+    }
+    let moto = Moto::start();
+    let collector = to_xray(&moto.url, ", indexed_attributes: [tenant]");
+    let mut request = traces(1..121);
+    let spans = &mut request.resource_spans[0].scope_spans[0].spans;
+    for (n, span) in spans.iter_mut().enumerate() {
+        // Twelve traces of ten spans; a server's span and its children.
+        span.trace_id = [&[0x69, 0, 0, 0][..], &[1; 11], &[(n / 10) as u8]].concat();
+        span.kind = if n % 10 == 0 { 2 } else { 1 };
+        span.parent_span_id =
+            if n % 10 == 0 { Vec::new() } else { (n as u64 / 10 * 10 + 1).to_be_bytes().to_vec() };
+        span.attributes.push(attribute("tenant", "t\u{e4} \"1\" \\ \n\u{2028}"));
+    }
+    send(collector.http(), &request);
+    passed(&collector.stop_clean(), 120);
+    let traces: Vec<String> = (0..12).map(|n| format!("1-69000000-0101010101010101010101{n:02x}")).collect();
+    let stored = moto.read(&traces);
+    let stored = stored.as_object().unwrap();
+    assert_eq!(stored.keys().cloned().collect::<Vec<_>>(), ids(1..121), "each by its segment id");
+    for (n, document) in stored.values().enumerate() {
+        let is_root = n % 10 == 0;
+        assert_eq!(document["trace_id"], traces[n / 10]);
+        assert_eq!(document["type"], if is_root { Value::Null } else { json!("subsegment") });
+        assert_eq!(document["annotations"]["tenant"], "t\u{e4} \"1\" \\ \n\u{2028}");
+        let parent = if is_root { Value::Null } else { json!(format!("{:016x}", n / 10 * 10 + 1)) };
+        assert_eq!(document["parent_id"], parent);
+        assert_eq!(document["name"], if is_root { "shop".to_owned() } else { format!("span {}", n + 1) });
+    }
+}
+
+/// Signatures are those that botocore computes for the same requests.
+#[test]
+fn botocore_computes_the_same_signatures() {
+    if !moto_is_there() {
+        return;
+    }
+    let api = Api::start();
+    for base in ["", "/base/path"] {
+        let collector = to_xray(&format!("{}{base}", api.url()), ", telemetry: {enabled: true}");
+        send(collector.http(), &traces(1..301));
+        passed(&collector.stop_clean(), 300);
+    }
+    let calls = api.calls();
+    assert!(
+        calls.iter().any(|call| call.path == "/base/path/TelemetryRecords"),
+        "telemetry records are signed too"
+    );
+    assert!(calls.len() >= 14, "{}", calls.len());
+    let mut child = python("sign.py").stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
+    let mut input = child.stdin.take().unwrap();
+    for call in &calls {
+        let headers: serde_json::Map<String, Value> =
+            call.headers.iter().map(|(name, value)| (name.clone(), json!(value))).collect();
+        let url = format!("http://{}{}", call.header("host"), call.path);
+        let request = json!({ "url": url, "headers": headers, "body": STANDARD.encode(&call.body) });
+        writeln!(input, "{request}").unwrap();
+    }
+    drop(input);
+    let output = child.wait_with_output().unwrap();
+    assert!(output.status.success());
+    let expected: Vec<String> =
+        String::from_utf8(output.stdout).unwrap().lines().map(str::to_owned).collect();
+    let found: Vec<String> = calls.iter().map(|call| call.header("authorization").to_owned()).collect();
+    assert_eq!(found, expected);
 }
