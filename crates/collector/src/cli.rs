@@ -118,6 +118,13 @@ pub(crate) enum Command {
     },
     /// Turns OTLP traces into X-Ray documents, and X-Ray documents into OTLP.
     Convert(Conversion),
+    /// Takes the X-Ray daemon's place, with its own flags; see `xray-daemon -h`.
+    #[command(disable_help_flag = true)]
+    XrayDaemon {
+        /// The daemon's flags.
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+        arguments: Vec<String>,
+    },
     /// Prints a script that completes commands in a shell.
     #[command(visible_alias = "completion")]
     Completions {

@@ -4,6 +4,7 @@ mod cli;
 mod commands;
 mod components;
 mod configuration;
+mod daemon;
 mod environment;
 mod gates;
 mod machine;
@@ -24,12 +25,22 @@ use crate::cli::Cli;
 #[global_allocator]
 static ALLOCATOR: heap::Sampling<mimalloc::MiMalloc> = heap::Sampling::new(mimalloc::MiMalloc);
 
-fn main() -> ExitCode {
-    machine::use_small_pages();
+fn collect() -> anyhow::Result<ExitCode> {
     let cli = Cli::parse();
-    let result = match cli.command {
+    match cli.command {
         Some(command) => commands::execute(command, &cli.sources),
         None => run::run(&cli.sources),
+    }
+}
+
+fn main() -> ExitCode {
+    machine::use_small_pages();
+    // What is not UTF-8 is reported by clap.
+    let arguments: Vec<String> =
+        std::env::args_os().map_while(|argument| argument.into_string().ok()).collect();
+    let result = match daemon::called(&arguments) {
+        Some(arguments) => daemon::run(arguments),
+        None => collect(),
     };
     result.unwrap_or_else(|error| {
         eprintln!("Error: {error:#}");

@@ -19,7 +19,7 @@ use config::{Diagnostics, Location};
 
 use crate::cli::{Cli, Command, Sources};
 use crate::configuration::{self, Examined};
-use crate::gates;
+use crate::{daemon, gates};
 
 /// Does what a subcommand asks for.
 ///
@@ -34,6 +34,8 @@ pub(crate) fn execute(command: Command, sources: &Sources) -> Result<ExitCode> {
             print(&print::configuration(&examined, defaults, mode, format)?)
         }
         Command::Graph { files, format } => print(&graph::draw(&examine(&files, sources, true)?, format)?),
+        // Its flags are not clap's: they are read before.
+        Command::XrayDaemon { arguments } => daemon::run(&arguments),
         Command::Schema => print(&pretty(&schema::schema())?),
         Command::Replay { directory, exporter, region, endpoint, dry_run } => {
             let (exporter, region, endpoint) = (exporter.as_deref(), region.as_deref(), endpoint.as_deref());
@@ -73,7 +75,7 @@ fn refuse_errors(diagnostics: &Diagnostics, must_be_valid: bool) -> Result<()> {
 }
 
 /// To standard output. Whoever has stopped reading it does not want the rest.
-fn print(text: &str) -> Result<ExitCode> {
+pub(crate) fn print(text: &str) -> Result<ExitCode> {
     match io::stdout().lock().write_all(text.as_bytes()) {
         Err(error) if error.kind() != io::ErrorKind::BrokenPipe => Err(error.into()),
         _ => Ok(ExitCode::SUCCESS),
