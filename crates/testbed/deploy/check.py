@@ -69,6 +69,21 @@ def check_plain():
     check_pod(kinds["Deployment"], 25)
 
 
+def check_daemonset():
+    documents = manifests("daemonset", (DEPLOY / "xray-daemon/daemonset.yaml").read_text())
+    kinds = by_kind(documents)
+    pod = kinds["DaemonSet"]["spec"]["template"]["spec"]
+    (container,) = pod["containers"]
+    assert container["args"][0] == "xray-daemon"
+    assert pod["terminationGracePeriodSeconds"] > 25
+    security = container["securityContext"]
+    assert security["readOnlyRootFilesystem"] and security["capabilities"] == {"drop": ["ALL"]}
+    both = {("UDP", 2000), ("TCP", 2000)}
+    assert {(port["protocol"], port["hostPort"]) for port in container["ports"]} == both
+    assert {(port["protocol"], port["port"]) for port in kinds["Service"]["spec"]["ports"]} == both
+    assert pod["serviceAccountName"] == kinds["ServiceAccount"]["metadata"]["name"]
+
+
 def merged(values, changes):
     values = copy.deepcopy(values)
     for path, value in changes.items():
@@ -164,7 +179,7 @@ def check_enums(value, shape, path):
         assert value in shape.enum, f"{path}: {value} is none of {shape.enum}"
 
 
-CHECKS = {"kubernetes": check_plain, "helm": check_chart, "ecs": check_ecs}
+CHECKS = {"kubernetes": check_plain, "daemonset": check_daemonset, "helm": check_chart, "ecs": check_ecs}
 
 if __name__ == "__main__":
     CHECKS[sys.argv[1]]()

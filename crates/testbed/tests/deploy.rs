@@ -81,6 +81,11 @@ fn manifests_are_kubernetes() {
 }
 
 #[test]
+fn the_daemonset_in_the_x_ray_daemons_place_is_kubernetes() {
+    check("daemonset", "daemonset: ServiceAccount, DaemonSet, Service");
+}
+
+#[test]
 fn the_chart_renders_to_kubernetes() {
     check("helm", "helm, everything, horizontalpodautoscaler.yaml: HorizontalPodAutoscaler");
 }
