@@ -73,6 +73,21 @@ pub(crate) async fn find(
     None
 }
 
+/// The region for a process that has to know it before anything is started.
+pub async fn resolve(
+    configured: &str,
+    order: Order,
+    local_mode: bool,
+    environment: &Environment,
+) -> Option<String> {
+    if !configured.is_empty() {
+        return Some(configured.to_owned());
+    }
+    let proxies = net::proxy::Environment::from_variables(|name| environment.get(name));
+    let sdk = crate::session::provider(crate::connector::Http::new(proxies));
+    find(order, local_mode, environment, &sdk).await.map(|(region, _)| region)
+}
+
 /// What may stand in a host's name: the region becomes part of one.
 ///
 /// # Errors

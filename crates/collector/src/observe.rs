@@ -43,6 +43,7 @@ pub(crate) fn log_settings(logs: &Logs, resource: &Resource) -> LogSettings {
     let encoding = match logs.encoding {
         LogEncoding::Console => Encoding::Console,
         LogEncoding::Json => Encoding::Json,
+        LogEncoding::XrayDaemon => Encoding::XrayDaemon,
     };
     let sampling = logs.sampling.get().map(|sampling| Sampling {
         tick: sampling.tick,

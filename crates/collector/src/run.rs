@@ -24,12 +24,23 @@ use crate::{configuration, environment, gates, machine, observe};
 /// # Errors
 /// If the graph can't be started.
 pub(crate) fn run(sources: &Sources) -> Result<ExitCode> {
+    run_saying(sources, &[])
+}
+
+/// The same, with some lines at the beginning of the log.
+///
+/// # Errors
+/// As [`run`].
+pub(crate) fn run_saying(sources: &Sources, lines: &[String]) -> Result<ExitCode> {
     let blueprint = configuration::read(sources)?;
     let clock: Arc<dyn Clock> = Arc::new(SystemClock::new());
     let service = blueprint.document.service.clone();
     let telemetry = service.telemetry;
     let resource = observe::resource(&telemetry);
     let logs = observe::start_logs(&telemetry, &resource, Arc::clone(&clock))?;
+    for line in lines {
+        tracing::info!("{line}");
+    }
     let registry = observe::registry(&telemetry, &resource, Arc::clone(&clock));
     let _endpoints = observe::serve(&telemetry, &resource, &registry)?;
     let requests = Requests::listen(&service.admin.endpoint)?;

@@ -49,8 +49,19 @@ const PLUGIN: &[&str] = &[
 ];
 
 /// What the binary may use beside its components.
-const BINARY: &[&str] =
-    &["component", "config", "data", "engine", "heap", "net", "otlp", "otlp-json", "telemetry", "xray"];
+const BINARY: &[&str] = &[
+    "aws",
+    "component",
+    "config",
+    "data",
+    "engine",
+    "heap",
+    "net",
+    "otlp",
+    "otlp-json",
+    "telemetry",
+    "xray",
+];
 
 /// Tools stand outside: they see the wire, and the collector only as a child process.
 const TOOL: &[&str] = &["attribute-actions", "otlp", "otlp-json", "xray"];

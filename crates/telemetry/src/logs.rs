@@ -99,16 +99,19 @@ pub enum Encoding {
     Console,
     /// One JSON object.
     Json,
+    /// As the X-Ray daemon writes it: time, level in brackets, message, and an object of fields if there are any.
+    XrayDaemon,
 }
 
 impl FromStr for Encoding {
     type Err = UnknownName;
 
-    /// Reads `console` or `json`.
+    /// Reads `console`, `json` or `xray_daemon`.
     fn from_str(name: &str) -> Result<Self, UnknownName> {
         match name {
             "console" => Ok(Self::Console),
             "json" => Ok(Self::Json),
+            "xray_daemon" => Ok(Self::XrayDaemon),
             _ => Err(UnknownName::Encoding(name.to_owned())),
         }
     }

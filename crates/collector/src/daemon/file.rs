@@ -1,7 +1,7 @@
 //! The daemon's `cfg.yaml`.
 
 use anyhow::{Result, anyhow};
-use config::{Checks, Diagnostics, Fields, Section, Sources, yaml};
+use config::{Checks, Diagnostics, Fields, Node, Section, Sources, Value, yaml};
 
 /// Its settings. As in the daemon, zero and nothing mean the default.
 #[derive(Clone, Debug, Default)]
@@ -17,7 +17,7 @@ pub(crate) struct File {
     pub(crate) role_arn: String,
     pub(crate) no_verify_ssl: bool,
     pub(crate) proxy_address: String,
-    version: u64,
+    pub(crate) version: u64,
 }
 
 /// Where it listens.
@@ -30,7 +30,7 @@ pub(crate) struct Socket {
 /// What it logs.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Logging {
-    rotation: Option<bool>,
+    pub(crate) rotation: Option<bool>,
     pub(crate) level: String,
     pub(crate) path: String,
 }
@@ -82,21 +82,73 @@ impl Section for Logging {
     fn describe(fields: &mut Fields<Self>) {
         fields.field("LogRotation", "Begin a new file at 50 MB.", |c| &mut c.rotation);
         fields.field("LogLevel", "dev, debug, info, warn, error or prod.", |c| &mut c.level);
-        fields.field("LogPath", "A file; standard error when empty.", |c| &mut c.path);
+        fields.field("LogPath", "A file; standard output when empty.", |c| &mut c.path);
         fields.not_honoured("LogFormat", "Of an older daemon.", "there is one format");
     }
+}
+
+/// What becomes of keys that nobody knows.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Unknown {
+    /// In a file that was named they are errors.
+    Refused,
+    /// In a file that was found where the daemon looks for one they do no harm, as in the daemon.
+    SetAside,
+}
+
+/// Keys that are known, by the key of the map they are in.
+const KNOWN: [(&str, &[&str]); 3] = [
+    (
+        "",
+        &[
+            "TotalBufferSizeMB",
+            "Concurrency",
+            "Endpoint",
+            "Region",
+            "Socket",
+            "Logging",
+            "LocalMode",
+            "ResourceARN",
+            "RoleARN",
+            "NoVerifySSL",
+            "ProxyAddress",
+            "Version",
+        ],
+    ),
+    ("Socket", &["UDPAddress", "TCPAddress"]),
+    ("Logging", &["LogRotation", "LogLevel", "LogPath"]),
+];
+
+/// Takes keys that nobody knows out of the map under `inside`, and says which.
+fn set_aside(node: &mut Node, inside: &str, path: &str) {
+    let Value::Map(entries) = &mut node.value else { return };
+    let known = KNOWN.into_iter().find(|(map, _)| *map == inside).map_or(&[][..], |(_, keys)| keys);
+    entries.retain_mut(|(key, value)| {
+        let is_known = known.contains(&key.text.as_str());
+        if !is_known {
+            eprintln!("warning: {path}: {inside} {}: this key has no effect", key.text);
+        } else if inside.is_empty() && KNOWN.into_iter().any(|(map, _)| map == key.text) {
+            let map = key.text.clone();
+            set_aside(value, &map, path);
+        }
+        is_known
+    });
 }
 
 /// Reads the file; warnings are printed.
 ///
 /// # Errors
 /// Everything that is wrong with it, each at its place.
-pub(crate) fn read(path: &str, text: &str) -> Result<File> {
+pub(crate) fn read(path: &str, text: &str, unknown: Unknown) -> Result<File> {
     let mut sources = Sources::default();
     let source = sources.add(path, text);
     let mut diagnostics = Diagnostics::new(sources);
-    let file = yaml::parse(text, source, &mut diagnostics)
-        .and_then(|node| config::read::<File>(&node, &mut diagnostics, ""));
+    let file = yaml::parse(text, source, &mut diagnostics).and_then(|mut node| {
+        if unknown == Unknown::SetAside {
+            set_aside(&mut node, "", path);
+        }
+        config::read::<File>(&node, &mut diagnostics, "")
+    });
     let file =
         file.ok_or_else(|| anyhow!("the daemon's configuration file is not valid\n\n{diagnostics}"))?;
     if !diagnostics.is_empty() {
@@ -104,7 +156,7 @@ pub(crate) fn read(path: &str, text: &str) -> Result<File> {
     }
     if file.logging.rotation == Some(true) && !file.logging.path.is_empty() {
         eprintln!(
-            "warning: {path}: Logging.LogRotation: the log file is not rotated here; use logrotate, or standard error"
+            "warning: {path}: Logging.LogRotation: the log file is not rotated here; use logrotate, or standard output"
         );
     }
     Ok(file)
@@ -138,7 +190,7 @@ Version: 2
 
     #[test]
     fn the_daemons_own_sample_is_read() {
-        let file = read("cfg.yaml", SAMPLE).expect("valid");
+        let file = read("cfg.yaml", SAMPLE, Unknown::Refused).expect("valid");
         assert_eq!(
             (file.region.as_str(), file.concurrency, file.logging.level.as_str()),
             ("us-west-1", 8, "dev")
@@ -155,8 +207,18 @@ Version: 2
             ("Version: 2\nTotalBufferSizeMB: 2\n", "must be at least 3"),
             ("Version: 2\nSocket: {UDPAdress: x}\n", "did you mean `UDPAddress`?"),
         ] {
-            let error = read("cfg.yaml", text).expect_err(text).to_string();
+            let error = read("cfg.yaml", text, Unknown::Refused).expect_err(text).to_string();
             assert!(error.contains(expected) && error.contains("cfg.yaml:"), "{text}: {error}");
         }
+    }
+
+    #[test]
+    fn in_a_usual_place_unknown_keys_are_set_aside() {
+        let text =
+            "{Version: 2, Region: a, Profile: {CPU: b}, Logging: {LogLevel: warn, LogFormat: x}, New: 1}";
+        let file = read("cfg.yaml", text, Unknown::SetAside).expect("valid");
+        assert_eq!((file.region.as_str(), file.logging.level.as_str()), ("a", "warn"));
+        assert!(read("cfg.yaml", "Region: a", Unknown::SetAside).is_err(), "a version is needed anyway");
+        assert!(read("cfg.yaml", text, Unknown::Refused).is_err());
     }
 }

@@ -10,15 +10,18 @@ mod pipeline;
 use std::path::Path;
 use std::process::ExitCode;
 
-use anyhow::{Result, anyhow};
+use anyhow::{Result, anyhow, bail};
+use aws::region::{self, Order};
 
 use crate::cli::Sources;
-use crate::daemon::file::File;
+use crate::daemon::file::{File, Unknown};
 use crate::daemon::flags::{Flags, Parsed, USAGE};
-use crate::run;
+use crate::{environment, machine, run};
 
 /// The subcommand's name.
 const NAME: &str = "xray-daemon";
+/// What is told of our version.
+const VERSION: &str = concat!("Collimator ", env!("CARGO_PKG_VERSION"));
 /// Where the daemon looks for its file if none is named; the second is in the working directory.
 const FILES: [&str; 2] = ["/etc/amazon/xray/cfg.yaml", "cfg.yaml"];
 
@@ -45,8 +48,7 @@ pub(crate) fn run(arguments: &[String]) -> Result<ExitCode> {
             return Ok(ExitCode::SUCCESS);
         }
         Ok(Parsed::Version) => {
-            let version = concat!("Collimator ", env!("CARGO_PKG_VERSION"));
-            return crate::commands::print(&format!("AWS X-Ray daemon version: {version}\n"));
+            return crate::commands::print(&format!("AWS X-Ray daemon version: {VERSION}\n"));
         }
         Err(message) => {
             eprint!("{message}\n{USAGE}");
@@ -54,10 +56,32 @@ pub(crate) fn run(arguments: &[String]) -> Result<ExitCode> {
         }
     };
     let file = read_file(&flags)?;
-    let configuration = pipeline::configuration(&flags, &file)?;
+    let region = region(&flags, &file)?;
+    let buffer = pipeline::buffer(&flags, &file, machine::memory())?;
+    let configuration = pipeline::configuration(&flags, &file, &region, buffer)?;
+    let lines = [
+        format!("Initializing AWS X-Ray daemon {VERSION}"),
+        format!("Using buffer memory limit of {buffer} MB"),
+        format!("Using region: {region}"),
+    ];
     let sources =
         Sources { config: vec![format!("yaml:{configuration}")], set: Vec::new(), feature_gates: Vec::new() };
-    run::run(&sources)
+    run::run_saying(&sources, &lines)
+}
+
+/// The region of flag or file, or wherever the daemon looks for it: other places than exporter and proxy do.
+fn region(flags: &Flags, file: &File) -> Result<String> {
+    let told = flags.region.clone().filter(|region| !region.is_empty());
+    let told = told.unwrap_or_else(|| file.region.clone());
+    let local_mode = flags.local_mode.unwrap_or(file.local_mode);
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    let environment = environment::of_process();
+    let Some(region) = runtime.block_on(region::resolve(&told, Order::Daemon, local_mode, &environment))
+    else {
+        bail!("Cannot fetch region variable from config file, environment variables and ec2 metadata.");
+    };
+    region::check(&region).map_err(anyhow::Error::msg)?;
+    Ok(region)
 }
 
 /// The file that is named, or the first of the usual ones that there is.
@@ -70,5 +94,5 @@ fn read_file(flags: &Flags) -> Result<File> {
         },
     };
     let text = std::fs::read_to_string(&path).map_err(|error| anyhow!("{path}: {error}"))?;
-    file::read(&path, &text)
+    file::read(&path, &text, if flags.config.is_some() { Unknown::Refused } else { Unknown::SetAside })
 }

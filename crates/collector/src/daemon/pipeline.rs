@@ -5,7 +5,6 @@ use serde_json::{Map, Value, json};
 
 use crate::daemon::file::File;
 use crate::daemon::flags::Flags;
-use crate::machine;
 
 /// Where the daemon listens, for both transports.
 const ADDRESS: &str = "127.0.0.1:2000";
@@ -13,6 +12,8 @@ const ADDRESS: &str = "127.0.0.1:2000";
 const CONCURRENCY: u64 = 8;
 /// Least memory for segments that wait, in MB.
 const LEAST_BUFFER: u64 = 3;
+/// Most of it: a machine without bounds says so by a very large number.
+const MOST_BUFFER: u64 = 1 << 20;
 /// Documents in a call, and how long the first of them waits for the others.
 const BATCH: u64 = 50;
 const BATCH_WAIT: &str = "1s";
@@ -21,12 +22,12 @@ const BATCH_WAIT: &str = "1s";
 ///
 /// # Errors
 /// If a value makes no sense to the daemon either.
-pub(crate) fn configuration(flags: &Flags, file: &File) -> Result<String> {
+pub(crate) fn configuration(flags: &Flags, file: &File, region: &str, buffer: u64) -> Result<String> {
     let text = |flag: &Option<String>, file: &str| flag.clone().unwrap_or_else(|| file.to_owned());
     let or = |text: String, default: &str| if text.is_empty() { default.to_owned() } else { text };
     let local_mode = flags.local_mode.unwrap_or(file.local_mode);
     let common = [
-        ("region", text(&flags.region, &file.region)),
+        ("region", region.to_owned()),
         ("role_arn", text(&flags.role_arn, &file.role_arn)),
         ("proxy_address", text(&flags.proxy_address, &file.proxy_address)),
     ];
@@ -48,7 +49,7 @@ pub(crate) fn configuration(flags: &Flags, file: &File) -> Result<String> {
     let workers = if file.concurrency == 0 { CONCURRENCY } else { file.concurrency };
     exporter.insert("num_workers".into(), workers.into());
     exporter.insert("telemetry".into(), json!({"enabled": true, "include_metadata": !local_mode}));
-    exporter.insert("sending_queue".into(), queue(flags.buffer_memory.unwrap_or(file.buffer_memory))?);
+    exporter.insert("sending_queue".into(), queue(buffer));
     let bind = or(text(&flags.bind, &file.socket.udp), ADDRESS);
     let configuration = json!({
         "receivers": {"awsxray": {"endpoint": literal(&bind), "proxy_server": proxy}},
@@ -62,21 +63,28 @@ pub(crate) fn configuration(flags: &Flags, file: &File) -> Result<String> {
     Ok(configuration.to_string())
 }
 
-/// Full, it makes the receiver wait, and the kernel keeps what comes; the daemon would drop the oldest.
-fn queue(megabytes: u64) -> Result<Value> {
-    let megabytes = match megabytes {
-        0 => (machine::memory() / 100 / (1 << 20)).max(LEAST_BUFFER),
+/// MB for segments that wait: what flag or file say, or a hundredth of the machine's.
+///
+/// # Errors
+/// If that is less than the daemon starts with.
+pub(crate) fn buffer(flags: &Flags, file: &File, memory: u64) -> Result<u64> {
+    match flags.buffer_memory.filter(|size| *size > 0).unwrap_or(file.buffer_memory) {
+        0 => Ok((memory / 100 / (1 << 20)).clamp(LEAST_BUFFER, MOST_BUFFER)),
         given if given < LEAST_BUFFER => {
             bail!("Not enough buffers memory: {given} MB. Minimum memory required: {LEAST_BUFFER} MB")
         }
-        given => given,
-    };
-    Ok(json!({
+        given => Ok(given.min(MOST_BUFFER)),
+    }
+}
+
+/// Full, it makes the receiver wait, and the kernel keeps what comes; the daemon would drop the oldest.
+fn queue(megabytes: u64) -> Value {
+    json!({
         "sizer": "bytes",
         "queue_size": megabytes << 20,
         "block_on_overflow": true,
         "batch": {"sizer": "items", "min_size": BATCH, "flush_timeout": BATCH_WAIT},
-    }))
+    })
 }
 
 fn logs(flags: &Flags, file: &File) -> Result<Value> {
@@ -89,12 +97,14 @@ fn logs(flags: &Flags, file: &File) -> Result<Value> {
         _ => bail!("log level {level:?}: expected one of dev, debug, info, warn, error, prod"),
     };
     let path = flags.log_file.as_deref().unwrap_or(&file.logging.path);
-    let mut logs = Map::new();
-    logs.insert("level".into(), level.into());
-    if !path.is_empty() {
-        logs.insert("output_paths".into(), json!([literal(path)]));
-    }
-    Ok(logs.into())
+    let path = if path.is_empty() { "stdout" } else { path };
+    // The daemon's lines, where the daemon writes them.
+    Ok(json!({
+        "level": level,
+        "encoding": "xray_daemon",
+        "output_paths": [literal(path)],
+        "disable_zap_resource": true,
+    }))
 }
 
 /// Those that are not empty.
@@ -106,4 +116,49 @@ fn given(values: &[(&str, String)]) -> Map<String, Value> {
 /// A text in which nothing is a reference.
 fn literal(text: &str) -> Value {
     text.replace('$', "$$").into()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::daemon::flags::{Parsed, parse};
+
+    fn flags(text: &str) -> Flags {
+        let arguments: Vec<String> = text.split_whitespace().map(str::to_owned).collect();
+        let Ok(Parsed::Run(flags)) = parse(&arguments) else { panic!("{text}") };
+        *flags
+    }
+
+    #[test]
+    fn a_hundredth_of_the_memory_is_for_segments() {
+        let mib = |text: &str, memory: u64| buffer(&flags(text), &File::default(), memory << 20);
+        assert_eq!(mib("", 16_384).unwrap(), 163);
+        assert_eq!((mib("", 64).unwrap(), mib("-m 3", 64).unwrap()), (3, 3));
+        assert_eq!(buffer(&flags(""), &File::default(), u64::MAX).unwrap(), MOST_BUFFER);
+        assert!(mib("-m 2", 64).unwrap_err().to_string().contains("3 MB"));
+        assert_eq!(buffer(&flags("-m 0"), &File { buffer_memory: 7, ..File::default() }, 0).unwrap(), 7);
+    }
+
+    #[test]
+    fn flags_go_before_the_file() {
+        let file = File { proxy_address: "http://file:1".to_owned(), concurrency: 3, ..File::default() };
+        let made = |text: &str| -> Value {
+            let made = configuration(&flags(text), &file, "eu-west-1", 16).unwrap();
+            serde_json::from_str(&made).unwrap()
+        };
+        let (plain, told) =
+            (made(""), made("-p http://u:pa$w@p:1 -b 0.0.0.0:3000 -f /var/log/x.log -l dev -o"));
+        let at = |made: &Value, path: &str| made.pointer(path).cloned().unwrap_or_default();
+        let (receiver, exporter) = ("/receivers/awsxray", "/exporters/awsxray");
+        assert_eq!(at(&plain, &format!("{receiver}/endpoint")), ADDRESS);
+        assert_eq!(at(&plain, &format!("{exporter}/num_workers")), 3);
+        assert_eq!(at(&plain, &format!("{receiver}/proxy_server/region")), "eu-west-1");
+        assert_eq!(at(&plain, &format!("{exporter}/proxy_address")), "http://file:1");
+        assert_eq!(at(&plain, "/service/telemetry/logs/output_paths/0"), "stdout");
+        assert_eq!(at(&told, &format!("{exporter}/proxy_address")), "http://u:pa$$w@p:1", "no reference");
+        assert_eq!(at(&told, &format!("{receiver}/endpoint")), "0.0.0.0:3000");
+        assert_eq!(at(&told, "/service/telemetry/logs/output_paths/0"), "/var/log/x.log");
+        assert_eq!(at(&told, "/service/telemetry/logs/level"), "debug");
+        assert_eq!(at(&told, &format!("{exporter}/local_mode")), true);
+    }
 }

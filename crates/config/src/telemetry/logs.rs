@@ -58,6 +58,8 @@ pub enum LogEncoding {
     Console,
     /// One JSON object a line.
     Json,
+    /// As the X-Ray daemon writes them.
+    XrayDaemon,
 }
 
 /// Of lines with the same level and message, in each tick the first few are written, then every n-th.
@@ -110,7 +112,8 @@ impl Choice for LogLevel {
 setting_by_choice!(LogLevel);
 
 impl Choice for LogEncoding {
-    const SPELLINGS: &'static [(&'static str, Self)] = &[("console", Self::Console), ("json", Self::Json)];
+    const SPELLINGS: &'static [(&'static str, Self)] =
+        &[("console", Self::Console), ("json", Self::Json), ("xray_daemon", Self::XrayDaemon)];
 }
 setting_by_choice!(LogEncoding);
 

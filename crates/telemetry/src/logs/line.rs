@@ -45,6 +45,7 @@ impl Format {
         match self.encoding {
             Encoding::Console => self.console(out, line),
             Encoding::Json => self.json(out, line),
+            Encoding::XrayDaemon => self.daemon(out, line),
         }
         out.push('\n');
     }
@@ -58,17 +59,27 @@ impl Format {
             out.push_str(line.caller);
         }
         out.push('\t');
-        // What others sent us must not reach a terminal as commands. Lines stay lines: messages are our own texts,
-        // and the one that shows data (of the debug exporter) is made of lines.
-        for (index, text) in line.message.split('\n').enumerate() {
-            if index > 0 {
-                out.push('\n');
-            }
-            escape(out, text, false);
-        }
+        message(out, line.message);
         let fields = self.fields(self.common.clone(), line.fields);
         if !fields.is_empty() {
             out.push_str("\t{");
+            out.push_str(&fields);
+            out.push('}');
+        }
+    }
+
+    fn daemon(&self, out: &mut String, line: &Line<'_>) {
+        timestamp::write_seconds(out, line.wall);
+        out.push_str(match line.level {
+            tracing::Level::ERROR => " [Error] ",
+            tracing::Level::WARN => " [Warn] ",
+            tracing::Level::INFO => " [Info] ",
+            _ => " [Debug] ",
+        });
+        message(out, line.message);
+        let fields = self.fields(self.common.clone(), line.fields);
+        if !fields.is_empty() {
+            out.push_str(" {");
             out.push_str(&fields);
             out.push('}');
         }
@@ -100,7 +111,7 @@ impl Format {
 
     /// Appends a name with its encoded value, spaced as the encoding has it.
     fn pair(&self, pairs: &mut String, name: &str, json: &str) {
-        let space = if self.encoding == Encoding::Console { " " } else { "" };
+        let space = if self.encoding == Encoding::Json { "" } else { " " };
         if !pairs.is_empty() {
             pairs.push(',');
             pairs.push_str(space);
@@ -109,6 +120,17 @@ impl Format {
         pairs.push(':');
         pairs.push_str(space);
         pairs.push_str(json);
+    }
+}
+
+/// What others sent us must not reach a terminal as commands. Lines stay lines: messages are our own texts, and the one
+/// that shows data (of the debug exporter) is made of lines.
+fn message(out: &mut String, text: &str) {
+    for (index, text) in text.split('\n').enumerate() {
+        if index > 0 {
+            out.push('\n');
+        }
+        escape(out, text, false);
     }
 }
 

@@ -74,6 +74,19 @@ fn the_resource_is_spaced_on_the_console() {
 }
 
 #[test]
+fn the_x_ray_daemon_s_lines() {
+    let daemon = LogSettings { encoding: Encoding::XrayDaemon, ..settings(Encoding::Console) };
+    let lines = logged(&daemon, |_| {
+        tracing::info!("Using region: eu-west-1");
+        tracing::warn!(n = 1, "odd");
+        tracing::error!("bad");
+    });
+    let expected = "2026-11-21T01:14:41Z [Info] Using region: eu-west-1\n\
+                    2026-11-21T01:14:41Z [Warn] odd {\"n\": 1}\n2026-11-21T01:14:41Z [Error] bad\n";
+    assert_eq!(lines, expected);
+}
+
+#[test]
 fn levels() {
     let check = |level: &str, expected: [bool; 5]| {
         let settings = LogSettings { level: level.parse().unwrap(), ..settings(Encoding::Console) };

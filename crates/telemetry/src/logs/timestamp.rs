@@ -12,6 +12,12 @@ pub(super) fn write(out: &mut String, wall: u64) {
     write!(out, "{year:04}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}.{milli:03}Z").ok();
 }
 
+/// The same without milliseconds: `2026-11-21T01:14:41Z`.
+pub(super) fn write_seconds(out: &mut String, wall: u64) {
+    let Civil { year, month, day, hour, minute, second, .. } = Civil::from_unix_nanos(wall.into());
+    write!(out, "{year:04}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}Z").ok();
+}
+
 #[cfg(test)]
 mod tests {
     #[test]
