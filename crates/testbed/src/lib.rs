@@ -10,6 +10,7 @@
 )]
 
 pub mod account;
+pub mod aws;
 mod binary;
 mod collector;
 pub mod config;

@@ -126,7 +126,8 @@ fn set_aside(node: &mut Node, inside: &str, path: &str) {
     entries.retain_mut(|(key, value)| {
         let is_known = known.contains(&key.text.as_str());
         if !is_known {
-            eprintln!("warning: {path}: {inside} {}: this key has no effect", key.text);
+            let dot = if inside.is_empty() { "" } else { "." };
+            eprintln!("warning: {path}: {inside}{dot}{}: this key has no effect", key.text);
         } else if inside.is_empty() && KNOWN.into_iter().any(|(map, _)| map == key.text) {
             let map = key.text.clone();
             set_aside(value, &map, path);
