@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 use testbed::xray::{self, Sent};
-use testbed::{Collector, eventually, otlp_json};
+use testbed::{Collector, Signal, eventually, otlp_json};
 
 const RULES: &str = r#"{"version": 2, "default": {"fixed_target": 0, "rate": 0}, "rules": [
     {"description": "all", "host": "*", "http_method": "*", "url_path": "/always", "fixed_target": 1, "rate": 1}]}"#;
@@ -101,4 +101,37 @@ fn what_is_bad_ends_nothing_and_is_in_the_books() {
     let spans = ended.account.of("receiver awsxray", "spans");
     let refused: u64 = spans.refused.values().sum();
     assert_eq!((spans.entered, spans.left, refused), (11, 3, 8), "{spans:?}");
+}
+
+#[test]
+fn a_reload_loses_no_datagram() {
+    let directory = tempfile::tempdir().unwrap();
+    let rules = directory.path().join("rules.json");
+    std::fs::write(&rules, RULES).unwrap();
+    let first = config(&rules);
+    let collector = Collector::start(&first);
+    let client = UdpSocket::bind("127.0.0.1:0").unwrap();
+    client.connect(collector.xray()).unwrap();
+    let sender = std::thread::spawn(move || {
+        for id in 1..=3000 {
+            let document = testkit::generate::document(id);
+            client.send(format!("{{\"format\":\"json\",\"version\":1}}\n{document}").as_bytes()).unwrap();
+            std::thread::sleep(Duration::from_micros(500));
+        }
+    });
+    for reload in 1..=3 {
+        let setting = format!("endpoint: 127.0.0.1:0\n    links: {}", reload % 2 == 1);
+        collector.write_config(&first.replacen("endpoint: 127.0.0.1:0", &setting, 1));
+        collector.signal(Signal::SIGHUP);
+        eventually("the reload", || {
+            (collector.output().matches("Config updated").count() == reload).then_some(())
+        });
+    }
+    sender.join().unwrap();
+    let ended = collector.stop_clean();
+    let mut ids = otlp_json::span_ids(&ended.file("spans.json"));
+    ids.sort_unstable();
+    assert_eq!(ids, (1..=3000).collect::<Vec<_>>());
+    ended.account.nothing_lost();
+    ended.account.passed("receiver awsxray", "documents", 3000);
 }

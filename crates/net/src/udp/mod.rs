@@ -122,6 +122,12 @@ pub struct Taken {
 }
 
 impl Receiver {
+    /// Bytes of memory that datagrams are taken into.
+    #[must_use]
+    pub const fn rooms_len(&self) -> usize {
+        self.rooms.len()
+    }
+
     /// Waits until there may be something to take. Cancel safe.
     ///
     /// # Errors

@@ -18,6 +18,8 @@ pub(crate) struct Intake {
     documents: Option<Lane>,
     pub(crate) counts: Counts,
     pub(crate) records: Records,
+    /// What was wrong last since somebody asked.
+    pub(crate) wrong: Option<&'static str>,
     id: String,
 }
 
@@ -38,6 +40,7 @@ impl Intake {
             documents: lane(Signal::Xray),
             counts: Counts::register(cx),
             records: Records::new(cx),
+            wrong: None,
             id: cx.node.id.to_string(),
         };
         (intake, forwards)
@@ -108,6 +111,7 @@ impl Intake {
                 self.records.count(taken.segments(), taken.rejected());
                 for Dropped { reason, field, at, segments } in taken.dropped {
                     lane.refuse(reason.code(), segments);
+                    self.wrong = Some(reason.code());
                     self.counts.refused(reason);
                     tracing::warn!(
                         otelcol.component.id = self.id,
@@ -123,6 +127,7 @@ impl Intake {
             Err(refused) => {
                 let Refused { reason, field, at, segments } = refused;
                 lane.refuse(reason.code(), segments.max(1));
+                self.wrong = Some(reason.code());
                 self.records.count(segments, segments);
                 self.counts.refused(reason);
                 tracing::warn!(
@@ -140,6 +145,7 @@ impl Intake {
 
     fn flawed(&mut self, flaw: Flaw) {
         self.counts.flawed(flaw);
+        self.wrong = Some(flaw.code());
         self.lanes().for_each(|lane| lane.refuse(flaw.code(), 1));
         tracing::warn!(
             otelcol.component.id = self.id,

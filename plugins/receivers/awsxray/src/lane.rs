@@ -1,6 +1,7 @@
 //! One signal's way into the pipelines: documents become batches, and wait for room.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use component::{Outlet, RunCx};
@@ -21,6 +22,9 @@ pub(crate) struct Lane {
     budget: Arc<Budget>,
     clock: Arc<dyn Clock>,
     sender: mpsc::Sender<Batch>,
+    /// Bytes on their way, and how many may be.
+    held: Arc<AtomicUsize>,
+    max_held: usize,
     delay: Duration,
     /// What is collected: encoded spans, or documents one behind the other.
     pub(crate) buffer: Vec<u8>,
@@ -44,20 +48,27 @@ pub(crate) struct Forward {
     outlet: Outlet,
     accepted: telemetry::metrics::Counter,
     batches: mpsc::Receiver<Batch>,
+    held: Arc<AtomicUsize>,
 }
 
 impl Lane {
-    /// A lane that holds at most `held` bytes while it waits for room behind it.
+    /// A lane that takes nothing more once it holds `max_held` bytes for which there is no room behind it.
     pub(crate) fn new(
         signal: Signal,
         outlet: Outlet,
         cx: &RunCx,
         delay: Duration,
-        held: usize,
+        max_held: usize,
     ) -> (Self, Forward) {
-        let (sender, batches) = mpsc::channel((held / COMPLETE).max(1));
+        let (sender, batches) = mpsc::channel((max_held / COMPLETE).max(1));
+        let held = Arc::<AtomicUsize>::default();
         let counters = Items::register(cx, signal);
-        let forward = Forward { outlet: outlet.clone(), accepted: counters.accepted.clone(), batches };
+        let forward = Forward {
+            outlet: outlet.clone(),
+            accepted: counters.accepted.clone(),
+            batches,
+            held: Arc::clone(&held),
+        };
         let lane = Self {
             signal,
             outlet,
@@ -65,6 +76,8 @@ impl Lane {
             budget: Arc::clone(&cx.budget),
             clock: Arc::clone(&cx.clock),
             sender,
+            held,
+            max_held,
             delay,
             buffer: Vec::new(),
             ends: Vec::new(),
@@ -81,7 +94,9 @@ impl Lane {
         if self.buffer.len() >= COMPLETE {
             self.flush().await;
         }
-        if self.outlet.admit().is_err() {
+        // One look at the socket may bring sixty-four datagrams of 64 KiB, so that batches alone bound nothing.
+        let held = self.held.load(Ordering::Relaxed) + self.buffer.len();
+        if held >= self.max_held || self.outlet.admit().is_err() {
             return false;
         }
         if self.begun.is_none() {
@@ -168,9 +183,11 @@ impl Lane {
         if buffer.len() < buffer.capacity() / 4 * 3 {
             buffer.shrink_to_fit();
         }
+        let whole_len = buffer.len();
         let whole = reservation.own(buffer);
         let parts = if self.signal == Signal::Xray { cut(&whole, &self.ends) } else { vec![whole] };
         self.ends.clear();
+        self.held.fetch_add(whole_len, Ordering::Relaxed);
         self.outlet.account().receive(items);
         Some(Batch::new(self.signal, parts, items, arrived))
     }
@@ -191,8 +208,9 @@ impl Forward {
     /// Hands on until the lane has ended.
     pub(crate) async fn run(mut self) {
         while let Some(batch) = self.batches.recv().await {
-            let items = batch.items();
+            let (items, bytes) = (batch.items(), batch.len());
             self.outlet.send(batch).await;
+            self.held.fetch_sub(bytes, Ordering::Relaxed);
             self.accepted.add(items as u64);
         }
     }

@@ -1,9 +1,11 @@
 //! The loop that takes datagrams from the kernel.
 
 use std::io;
+use std::sync::Arc;
 use std::time::Duration;
 
 use component::RunCx;
+use data::Budget;
 use net::udp::{Bound, MOST_AT_ONCE, Receiver, Taken};
 use tokio::time::{Instant, sleep, sleep_until};
 
@@ -22,9 +24,31 @@ const AFTER_ERROR: Duration = Duration::from_millis(100);
 /// Looks at the socket at the end, each of [`MOST_AT_ONCE`] datagrams: somebody may go on sending for ever.
 const LAST_LOOKS: usize = 256;
 
+/// The memory that datagrams are taken into, counted as a buffer as long as this lives.
+struct Rooms {
+    budget: Arc<Budget>,
+    bytes: usize,
+}
+
+impl Rooms {
+    /// Where there is no room for them they are not counted: without them nothing could be received at all.
+    fn count(receiver: &Receiver, cx: &RunCx) -> Self {
+        let (budget, bytes) = (Arc::clone(&cx.budget), receiver.rooms_len());
+        let taken = budget.take_buffer(bytes).is_ok();
+        Self { budget, bytes: if taken { bytes } else { 0 } }
+    }
+}
+
+impl Drop for Rooms {
+    fn drop(&mut self) {
+        self.budget.give_back_buffer(self.bytes);
+    }
+}
+
 /// Takes datagrams until the receiver is to drain, and then those that have come already.
 pub(crate) async fn serve(receiver: Receiver, mut intake: Intake, cx: &RunCx) {
     let mut receiver = receiver;
+    let _rooms = Rooms::count(&receiver, cx);
     loop {
         let due = intake.flush_at();
         tokio::select! {
@@ -75,8 +99,12 @@ pub(crate) async fn serve(receiver: Receiver, mut intake: Intake, cx: &RunCx) {
 /// Takes what has come before the end, and hands everything on.
 async fn finish(receiver: &mut Receiver, intake: &mut Intake, cx: &RunCx) {
     for _ in 0..LAST_LOOKS {
-        if !intake.has_room().await {
-            break;
+        while !intake.has_room().await {
+            tokio::select! {
+                // Time is up: what the kernel has stays with it.
+                () = cx.stopping.cancelled() => return intake.flush().await,
+                () = sleep(NO_ROOM) => intake.flush_due(),
+            }
         }
         let Ok(taken) = receiver.take_now(|datagram| intake.take(datagram)) else { break };
         told(intake, cx, taken);
@@ -90,6 +118,9 @@ async fn finish(receiver: &mut Receiver, intake: &mut Intake, cx: &RunCx) {
 fn told(intake: &mut Intake, cx: &RunCx, taken: Taken) {
     intake.counts.datagrams(taken.datagrams, taken.dropped);
     intake.records.tell();
+    if let Some(reason) = intake.wrong.take() {
+        cx.notes.add(cx.clock.now(), &format_args!("a segment was refused: {reason}"));
+    }
     if taken.dropped > 0 {
         let text = format!("the kernel dropped {} datagrams: its buffer was full", taken.dropped);
         cx.notes.add(cx.clock.now(), &text);
