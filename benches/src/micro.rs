@@ -11,6 +11,7 @@ use otlp::edit::{Editor, Fate, SpanEdit, edit};
 use otlp::{Policy, Signal, view};
 use prost::Message;
 use serde_json::json;
+use xray::from_span::{Documents, Options, Translator};
 
 use crate::{report, spans::Template};
 
@@ -26,6 +27,8 @@ struct Inputs {
     json: Vec<Vec<u8>>,
     structs: Vec<ExportTraceServiceRequest>,
     scratch: Vec<u8>,
+    translator: Translator,
+    documents: Documents,
     rewriter: Rewriter,
     /// One that adds, one that changes and one that removes an attribute of every span.
     actions: Actions,
@@ -49,6 +52,7 @@ const OPERATIONS: &[Operation] = &[
     ("three attributes through `edit`", edit_attributes),
     ("wire to JSON", to_json),
     ("JSON to wire", from_json),
+    ("to X-Ray documents", to_xray),
     ("prost decode and drop", prost_decode),
     ("prost encode", prost_encode),
     ("prost clone and drop", prost_clone),
@@ -97,6 +101,8 @@ fn inputs() -> anyhow::Result<Inputs> {
         json: Vec::new(),
         structs: Vec::new(),
         scratch: Vec::new(),
+        translator: Translator::new(Options::default(), 1),
+        documents: Documents::default(),
         rewriter: Rewriter::default(),
         actions: actions("insert", "thread.name", "thread.id")?,
         idle: actions("update", "thread.nice", "thread.ip")?,
@@ -241,6 +247,17 @@ fn from_json(inputs: &mut Inputs) -> usize {
     let read =
         |json: &Vec<u8>| otlp_json::read(&otlp::schema::TRACES, json, &limits).map_or(0, |wire| wire.len());
     inputs.json.iter().map(read).sum()
+}
+
+fn to_xray(inputs: &mut Inputs) -> usize {
+    let Inputs { wire, translator, documents, .. } = inputs;
+    let mut bytes = 0;
+    for wire in wire {
+        documents.clear();
+        translator.translate(black_box(wire), 0, documents);
+        bytes += documents.bytes.len();
+    }
+    bytes
 }
 
 fn prost_decode(inputs: &mut Inputs) -> usize {

@@ -4,6 +4,8 @@
 //! the largest values of the metadata. A query ends in how much was cut, frames that were left out are counted in
 //! `truncated` as X-Ray has it, and a value of the metadata is replaced by a text that says how large it was.
 
+use std::cmp::Reverse;
+use std::collections::BinaryHeap;
 use std::ops::Range;
 
 use crate::json::scan::{self, Member};
@@ -89,10 +91,14 @@ impl Edits {
         let mut stacks: Vec<Stack> =
             exceptions.iter().filter_map(|exception| Stack::of(document, exception.value.start)).collect();
         let mut excess = self.excess(document, max);
+        let mut longest: BinaryHeap<_> =
+            stacks.iter().enumerate().map(|(at, stack)| (stack.kept, Reverse(at))).collect();
         while excess > 0 {
-            let longest = stacks.iter_mut().max_by_key(|stack| stack.kept());
-            let Some(saved) = longest.and_then(Stack::drop_last) else { break };
+            let Some((_, Reverse(at))) = longest.pop() else { break };
+            let Some(stack) = stacks.get_mut(at) else { break };
+            let Some(saved) = stack.drop_last() else { break };
             excess = excess.saturating_sub(saved);
+            longest.push((stack.kept, Reverse(at)));
         }
         for stack in stacks {
             stack.edit(self);
@@ -105,7 +111,7 @@ impl Edits {
         for namespace in scan::members_at(document, metadata.start) {
             values.extend(scan::members_at(document, namespace.value.start).into_iter().map(|it| it.value));
         }
-        values.sort_by_key(|value| std::cmp::Reverse(value.len()));
+        values.sort_by_key(|value| Reverse(value.len()));
         for value in values {
             if self.excess(document, max) == 0 || value.len() <= MARK {
                 break;
@@ -143,10 +149,6 @@ impl Stack {
         let place = members.iter().find(follows)?.key.start.checked_sub(1)?;
         let note = noted.unwrap_or(place..place);
         Some(Self { kept: frames.len(), frames, note, truncated: count.unwrap_or(0) })
-    }
-
-    const fn kept(&self) -> usize {
-        self.kept
     }
 
     /// Leaves one more frame out; how many bytes that saves.

@@ -722,3 +722,34 @@ fn losses_are_counted() {
     let times = json!({"startTimeUnixNano": "1700000000000000000", "endTimeUnixNano": "1700000001500000000"});
     assert_eq!(counted(Options::default(), &plain.more(times).request()), []);
 }
+
+#[test]
+fn what_the_receiver_kept_of_exceptions_is_read_back() {
+    let thrown = event(
+        "exception",
+        &json!({"exception.type": "T", "exception.message": "M",
+        "exception.stacktrace": "T: M\n\tat f(a.java: 7)\n", "aws.xray.exception.id": "000000000000000e",
+        "aws.xray.exception.cause": "000000000000000f", "aws.xray.exception.remote": true,
+        "aws.xray.exception.truncated": 3, "aws.xray.exception.skipped": 1}),
+    );
+    let case = |id| {
+        let resource = json!({"telemetry.sdk.language": "java"});
+        Case::new(id, INTERNAL, json!({})).resource(resource).more(json!({"events": [thrown.clone()]}))
+    };
+    // Ids get their numbers by the names of the members: `cause` before `id`.
+    let kept = json!({"id": "<2>", "type": "T", "message": "M", "remote": true, "truncated": 3, "skipped": 1, "cause": "<1>",
+        "stack": [{"path": "a.java", "line": 7, "label": "f"}]});
+    let mut reading = case("kept").options(|options| options.preserve_xray_fields = true);
+    reading.expected = vec![json!({"type": "subsegment", "cause": {"exceptions": [kept]}})];
+    let options = Options { preserve_xray_fields: true, ..Options::default() };
+    let (documents, _) = translated(&reading.request(), options);
+    let text = String::from_utf8_lossy(&documents.bytes).into_owned();
+    assert!(
+        text.contains("\"id\":\"000000000000000e\"") && text.contains("\"cause\":\"000000000000000f\""),
+        "{text}"
+    );
+    reading.check();
+    let plain = json!({"id": "<1>", "type": "T", "message": "M", "remote": false,
+        "stack": [{"path": "a.java", "line": 0, "label": "f"}]});
+    case("not kept").gives(json!({"type": "subsegment", "cause": {"exceptions": [plain]}})).check();
+}

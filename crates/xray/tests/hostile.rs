@@ -41,6 +41,33 @@ fn requests_and_their_mutations_hold() {
     }
 }
 
+/// As many names as fit into a request, listed as annotations: it would take hours if each were looked for in a list.
+#[test]
+fn any_number_of_names_is_looked_up_quickly() {
+    const NUMBER: usize = 100_000;
+    let names: Vec<String> = (0..NUMBER).map(|number| format!("k{number:06}")).collect();
+    for marker in [None, Some("aws.xray.type")] {
+        let mut request = Vec::new();
+        write_nested(&mut request, 1, |out| {
+            write_nested(out, 2, |out| {
+                write_nested(out, 2, |out| {
+                    let mut own: Vec<_> = names.iter().map(|name| (name.clone(), Any::Int(1))).collect();
+                    let listed = names.iter().map(|name| Any::Text(name.clone())).collect();
+                    own.push(("aws.xray.annotations".to_owned(), Any::List(listed)));
+                    own.extend(marker.map(|marker| (marker.to_owned(), Any::Text("segment".to_owned()))));
+                    write_attributes(out, 9, &own);
+                })
+            });
+        });
+        let options =
+            Options { preserve_xray_fields: true, max_document_bytes: usize::MAX, ..Options::default() };
+        let mut documents = Documents::default();
+        Translator::new(options, 1).translate(&request, 0, &mut documents);
+        let parsed: Value = serde_json::from_slice(&documents.bytes).expect("JSON");
+        assert_eq!(parsed["annotations"].as_object().map(serde_json::Map::len), Some(NUMBER));
+    }
+}
+
 /// What stack traces are made of.
 const PIECES: [&str; 22] = [
     "\n",

@@ -112,14 +112,16 @@ impl<'m> Extras<'m> {
         self.default.clear();
         self.namespaces.clear();
         let listed = span.get(Key::Annotations).map(Attribute::value);
-        let listed: Vec<&[u8]> = match listed {
+        let mut listed: Vec<&[u8]> = match listed {
             Some(AnyValue::Array(names)) => {
                 names.filter_map(|name| name.as_text()).map(|name| name.as_bytes()).collect()
             }
             _ => Vec::new(),
         };
+        // A sender may list any number of names.
+        listed.sort_unstable();
         if left.resource {
-            self.collect_resource(span, resource, &listed);
+            self.collect_resource(span, resource, &listed, context);
         }
         let index_all = context.options.index_all_attributes;
         let mut merged = Vec::new();
@@ -128,7 +130,7 @@ impl<'m> Extras<'m> {
             if attribute.known.is_some_and(|known| !is_left(known, attribute, left, context)) {
                 continue;
             }
-            if index_all || context.indexed.has(key) || listed.contains(&key) {
+            if index_all || context.indexed.has(key) || listed.binary_search(&key).is_ok() {
                 let simple = value::is_simple_raw(attribute.raw);
                 let place = if simple { &mut self.annotations } else { &mut self.default };
                 let key = if simple { annotation_key(key, context) } else { Cow::Borrowed(key) };
@@ -154,15 +156,22 @@ impl<'m> Extras<'m> {
         }
     }
 
-    fn collect_resource(&mut self, span: &SpanRead<'m>, resource: &'m ResourceRead<'m>, listed: &[&[u8]]) {
+    fn collect_resource(
+        &mut self,
+        span: &SpanRead<'m>,
+        resource: &'m ResourceRead<'m>,
+        listed: &[&[u8]],
+        context: &Context,
+    ) {
         let ours = |name: &[u8]| name.starts_with(PREFIX);
         let apart = listed.iter().any(|name| ours(name)) || span.attributes.iter().any(|a| ours(a.key));
         for entry in &resource.entries {
             let json = || Written::Ready(Cow::Borrowed(resource.value(entry)));
-            if entry.indexed || (entry.simple && listed.contains(&entry.name.as_slice())) {
-                self.annotations.push(Item::new(Cow::Borrowed(&entry.label), json()));
+            let name = resource.name(entry);
+            if entry.indexed || (entry.simple && listed.binary_search(&name).is_ok()) {
+                self.annotations.push(Item::new(annotation_key(name, context), json()));
             } else if apart {
-                self.default.push(Item::new(Cow::Borrowed(&entry.name), json()));
+                self.default.push(Item::new(Cow::Borrowed(name), json()));
             }
         }
         if !apart && !resource.metadata().is_empty() {

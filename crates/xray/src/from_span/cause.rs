@@ -90,6 +90,7 @@ fn write_event(
     let mut kind = Cow::Borrowed("");
     let mut message = Cow::Borrowed("");
     let mut trace = Cow::Borrowed("");
+    let kept = if context.options.preserve_xray_fields { Kept::of(event) } else { Kept::default() };
     for attribute in event.attributes() {
         let place = match attribute.key().as_bytes() {
             b"exception.type" => &mut kind,
@@ -103,24 +104,63 @@ fn write_event(
     }
     let exceptions =
         stack::parse(resource.language, &trace, Exception::new(&kind, message), &context.options);
-    let remote = matches!(span.kind, Kind::Client | Kind::Producer);
-    let mut id = context.ids.segment_id();
+    let remote = kept.remote.unwrap_or(matches!(span.kind, Kind::Client | Kind::Producer));
+    let mut id = kept.id.unwrap_or_else(|| context.ids.segment_id());
     let last = exceptions.len().saturating_sub(1);
     for (index, exception) in exceptions.iter().enumerate() {
         open(out, list, id);
         member(out, "message", exception.message.as_bytes());
         member(out, "type", exception.kind.as_bytes());
         write_remote(out, remote);
-        if exception.truncated > 0 {
-            out.extend_from_slice(b",\"truncated\":");
-            json::int(out, exception.truncated as i64);
-        }
+        let (truncated, skipped) = if index == 0 { (kept.truncated, kept.skipped) } else { (0, 0) };
+        count(out, "truncated", truncated.saturating_add(exception.truncated as i64));
+        count(out, "skipped", skipped);
         if index < last {
             id = context.ids.segment_id();
             member(out, "cause", &ids::segment_id(id));
+        } else if let Some(cause) = kept.cause {
+            member(out, "cause", &ids::segment_id(cause));
         }
         write_stack(out, exception);
         out.push(b'}');
+    }
+}
+
+/// What the receiver kept of an exception, in attributes of its event.
+#[derive(Clone, Copy, Debug, Default)]
+struct Kept {
+    id: Option<[u8; 8]>,
+    cause: Option<[u8; 8]>,
+    remote: Option<bool>,
+    truncated: i64,
+    skipped: i64,
+}
+
+impl Kept {
+    fn of(event: &Event<'_>) -> Self {
+        let mut kept = Self::default();
+        for attribute in event.attributes() {
+            let id = |value: &AnyValue<'_>| ids::parse_segment_id(value.as_text()?.as_bytes());
+            match (str::from_utf8(attribute.key().as_bytes()).unwrap_or_default(), attribute.value()) {
+                (names::EXCEPTION_ID, value) => kept.id = id(&value),
+                (names::EXCEPTION_CAUSE, value) => kept.cause = id(&value),
+                (names::EXCEPTION_REMOTE, AnyValue::Bool(remote)) => kept.remote = Some(remote),
+                (names::EXCEPTION_TRUNCATED, AnyValue::Int(count)) => kept.truncated = count,
+                (names::EXCEPTION_SKIPPED, AnyValue::Int(count)) => kept.skipped = count,
+                _ => {}
+            }
+        }
+        kept
+    }
+}
+
+/// Appends a count, unless it is 0.
+fn count(out: &mut Vec<u8>, name: &str, count: i64) {
+    if count != 0 {
+        out.extend_from_slice(b",\"");
+        out.extend_from_slice(name.as_bytes());
+        out.extend_from_slice(b"\":");
+        json::int(out, count);
     }
 }
 

@@ -157,7 +157,7 @@ impl Translator {
         }
         let subsegment = document::is_subsegment(span.kind, span.parent_id);
         let told = |entry: &super::resource::Entry| {
-            let name = entry.name.strip_prefix(PREFIX).unwrap_or_default();
+            let name = resource.name(entry).strip_prefix(PREFIX).unwrap_or_default();
             TOLD.contains(&str::from_utf8(name).unwrap_or_default())
         };
         losses.add(Loss::Resource, (subsegment && !resource.entries.iter().all(told)).into());

@@ -196,8 +196,13 @@ impl Translator {
         self.context.now = now;
         let mut resource = ResourceRead::default();
         let mut span = SpanRead::new();
+        let mut last = None;
         for resource_spans in Traces::new(request).resource_spans() {
-            resource.read(resource_spans.resource().attributes(), &self.context);
+            // Where requests have been joined, many resources are the same as the one before.
+            let view = resource_spans.resource();
+            if last.replace(view) != Some(view) {
+                resource.read(view.attributes(), &self.context);
+            }
             let mut extras = Extras::default();
             for scope_spans in resource_spans.scope_spans() {
                 if self.context.options.keep_events {

@@ -6,7 +6,7 @@ use otlp::view::{AnyValue, Attributes};
 
 use super::span::Attribute;
 use super::stack::Language;
-use super::{Context, annotations, aws, value};
+use super::{Context, aws, value};
 use crate::json;
 
 /// In front of a resource attribute's name, in metadata and annotations.
@@ -37,10 +37,7 @@ pub(super) struct ResourceRead<'a> {
 /// A resource attribute as it is written.
 #[derive(Clone, Debug)]
 pub(super) struct Entry {
-    /// `otel.resource.<key>`.
-    pub name: Vec<u8>,
-    /// The same, as the key of an annotation.
-    pub label: Vec<u8>,
+    name: Range<usize>,
     value: Range<usize>,
     /// An annotation can hold it.
     pub simple: bool,
@@ -69,14 +66,17 @@ impl<'a> ResourceRead<'a> {
             if !value::is_some(&attribute_value) {
                 continue;
             }
-            let name = [PREFIX, attribute.key].concat();
+            let name = within(&mut text, |text| {
+                text.extend_from_slice(PREFIX);
+                text.extend_from_slice(attribute.key);
+            });
+            let is_indexed = || context.indexed.has(text.get(name.clone()).unwrap_or_default());
             let simple = value::is_simple(&attribute_value);
-            let indexed = simple && (context.options.index_all_attributes || context.indexed.has(&name));
+            let indexed = simple && (context.options.index_all_attributes || is_indexed());
             let value = within(&mut text, |text| value::write(text, attribute_value));
-            let label = annotations::annotation_key(&name, context).into_owned();
-            self.entries.push(Entry { name, label, value, simple, indexed });
+            self.entries.push(Entry { name, value, simple, indexed });
         }
-        self.entries.sort_by(|one, other| one.name.cmp(&other.name));
+        self.entries.sort_by(|one, other| text.get(one.name.clone()).cmp(&text.get(other.name.clone())));
         self.metadata = self.write_metadata(&mut text);
         self.text = text;
     }
@@ -111,6 +111,11 @@ impl<'a> ResourceRead<'a> {
         self.text.get(self.metadata.clone()).unwrap_or_default()
     }
 
+    /// An attribute's name, as `otel.resource.<key>`.
+    pub(super) fn name(&self, entry: &Entry) -> &[u8] {
+        self.text.get(entry.name.clone()).unwrap_or_default()
+    }
+
     /// An attribute's value, as JSON.
     pub(super) fn value(&self, entry: &Entry) -> &[u8] {
         self.text.get(entry.value.clone()).unwrap_or_default()
@@ -138,14 +143,16 @@ impl<'a> ResourceRead<'a> {
         let mut rendered = Vec::new();
         for (at, entry) in self.entries.iter().enumerate() {
             // Of equal names the last counts.
-            let again = self.entries.get(at + 1).is_some_and(|next| next.name == entry.name);
+            let name = text.get(entry.name.clone()).unwrap_or_default();
+            let again =
+                self.entries.get(at + 1).is_some_and(|next| text.get(next.name.clone()) == Some(name));
             if entry.indexed || again {
                 continue;
             }
             if !rendered.is_empty() {
                 rendered.push(b',');
             }
-            json::string(&mut rendered, &entry.name);
+            json::string(&mut rendered, name);
             rendered.push(b':');
             rendered.extend_from_slice(text.get(entry.value.clone()).unwrap_or_default());
         }

@@ -83,6 +83,8 @@ struct Converter {
     to_span: to_span::Translator,
     documents: from_span::Documents,
     account: Account,
+    /// Somebody wants to know what is lost.
+    reports: bool,
     out: Box<dyn Write>,
 }
 
@@ -107,6 +109,7 @@ impl Converter {
             to_span: to_span::Translator::new(preserving),
             documents: from_span::Documents::default(),
             account: Account::default(),
+            reports: conversion.report.is_some(),
             out,
         }
     }
@@ -152,7 +155,9 @@ impl Converter {
         self.documents.clear();
         // The time matters only where ids are refused for theirs.
         self.from_span.translate(request, 0, &mut self.documents);
-        self.from_span.losses(request, &mut self.account.losses);
+        if self.reports {
+            self.from_span.losses(request, &mut self.account.losses);
+        }
         for entry in &self.documents.entries {
             self.out.write_all(self.documents.text(entry)).context("writing the output")?;
             self.out.write_all(b"\n").context("writing the output")?;

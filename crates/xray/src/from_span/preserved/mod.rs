@@ -87,8 +87,7 @@ pub(super) fn write(
     if let Some(extra) = of_name(span, names::EXTRA).and_then(scan::document) {
         root.merge(extra.1);
     }
-    root.sort(&ORDER);
-    root.write(out);
+    root.write_in_order(&ORDER, out);
     span.span_id
 }
 
@@ -104,16 +103,17 @@ fn seconds(nanos: u64) -> Cow<'static, [u8]> {
 
 /// Everything that is in the span's attributes.
 fn put_span<'m>(root: &mut Object<'m>, span: &SpanRead<'m>, context: &Context) {
-    let listed: Vec<&[u8]> = match span.get(Key::Annotations).map(Attribute::value) {
+    let mut listed: Vec<&[u8]> = match span.get(Key::Annotations).map(Attribute::value) {
         Some(AnyValue::Array(keys)) => keys.map(|key| key.as_text().unwrap_or_default().as_bytes()).collect(),
         _ => Vec::new(),
     };
+    listed.sort_unstable();
     for attribute in &span.attributes {
         let Attribute { key, raw, .. } = *attribute;
         if !value::is_some_raw(raw) {
             continue;
         }
-        if listed.contains(&key) && !key.starts_with(b"aws.xray.") {
+        if listed.binary_search(&key).is_ok() && !key.starts_with(b"aws.xray.") {
             root.object("annotations").put(key, Node::Attribute(raw));
         } else if let Some(namespace) = key.strip_prefix(names::METADATA_PREFIX.as_bytes()) {
             match attribute.as_text().and_then(scan::document) {

@@ -1,6 +1,8 @@
 //! A JSON object under construction, members in order.
 
 use std::borrow::Cow;
+use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
 
 use otlp::view::{AnyValue, View};
 
@@ -18,18 +20,14 @@ pub(super) enum Node<'m> {
     Object(Object<'m>),
 }
 
-/// Members, in the order in which they were put in.
+/// Members by name, since there may be any number of them.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Object<'m>(Vec<(Cow<'m, [u8]>, Node<'m>)>);
+pub(super) struct Object<'m>(BTreeMap<Cow<'m, [u8]>, Node<'m>>);
 
 impl<'m> Object<'m> {
     /// Puts a member in, or another value in its place.
     pub(super) fn put(&mut self, name: impl Into<Cow<'m, [u8]>>, node: Node<'m>) {
-        let name = name.into();
-        match self.0.iter_mut().find(|(known, _)| *known == name) {
-            Some((_, place)) => *place = node,
-            None => self.0.push((name, node)),
-        }
+        self.0.insert(name.into(), node);
     }
 
     pub(super) fn attribute(&mut self, name: &'m str, raw: &'m [u8]) {
@@ -57,43 +55,37 @@ impl<'m> Object<'m> {
 
     /// The object that is a member, made if it is not there.
     pub(super) fn object(&mut self, name: &'m str) -> &mut Self {
-        let is_it = |known: &[u8]| known == name.as_bytes();
-        if !self.0.iter().any(|(known, node)| is_it(known) && matches!(node, Node::Object(_))) {
-            self.put(name.as_bytes(), Node::Object(Object::default()));
+        let node = self.0.entry(Cow::Borrowed(name.as_bytes())).or_insert(Node::Object(Object::default()));
+        if !matches!(node, Node::Object(_)) {
+            *node = Node::Object(Object::default());
         }
-        let mut members = self.0.iter_mut().filter(|(known, _)| is_it(known));
-        members
-            .find_map(|(_, node)| if let Node::Object(object) = node { Some(object) } else { None })
-            .expect("it was found or has just been made")
+        match node {
+            Node::Object(object) => object,
+            Node::Json(_) | Node::Attribute(_) => unreachable!("it has just been made one"),
+        }
     }
 
     /// Takes over the members that are not there yet, in every depth.
     pub(super) fn merge(&mut self, json: &'m [u8]) {
         for (key, value) in scan::members_of(json) {
-            let key = scan::unescape(key);
-            match self.0.iter_mut().find(|(known, _)| *known == key) {
-                Some((_, Node::Object(object))) => object.merge(value),
-                Some(_) => {}
-                None => self.0.push((key, Node::Json(Cow::Borrowed(value)))),
+            match self.0.entry(scan::unescape(key)) {
+                Entry::Vacant(place) => drop(place.insert(Node::Json(Cow::Borrowed(value)))),
+                Entry::Occupied(mut place) => {
+                    if let Node::Object(object) = place.get_mut() {
+                        object.merge(value);
+                    }
+                }
             }
         }
     }
 
-    /// Puts the members in this order, those that are not in it last.
-    pub(super) fn sort(&mut self, order: &[&str]) {
-        let place =
-            |name: &[u8]| order.iter().position(|known| known.as_bytes() == name).unwrap_or(order.len());
-        self.0.sort_by_key(|(name, _)| place(name));
-    }
-
     pub(super) fn has(&self, name: &str) -> bool {
-        self.0.iter().any(|(known, _)| known.as_ref() == name.as_bytes())
+        self.0.contains_key(name.as_bytes())
     }
 
     /// Makes an object of a member that is JSON's text of one, so that more can be put in.
     pub(super) fn expand(&mut self, name: &str) {
-        let member = self.0.iter_mut().find(|(known, _)| known.as_ref() == name.as_bytes());
-        let Some((_, node)) = member else { return };
+        let Some(node) = self.0.get_mut(name.as_bytes()) else { return };
         if let Node::Json(Cow::Borrowed(json)) = *node {
             let mut object = Object::default();
             object.merge(json);
@@ -102,8 +94,16 @@ impl<'m> Object<'m> {
     }
 
     pub(super) fn write(&self, out: &mut Vec<u8>) {
+        self.write_in_order(&[], out);
+    }
+
+    /// Appends the object, with these members first, as far as they are there.
+    pub(super) fn write_in_order(&self, order: &[&str], out: &mut Vec<u8>) {
+        let first = order.iter().filter_map(|name| self.0.get_key_value(name.as_bytes()));
+        let is_first = |name: &[u8]| order.iter().any(|first| first.as_bytes() == name);
+        let members = first.chain(self.0.iter().filter(|(name, _)| !is_first(name)));
         out.push(b'{');
-        for (index, (name, node)) in self.0.iter().enumerate() {
+        for (index, (name, node)) in members.enumerate() {
             if index > 0 {
                 out.push(b',');
             }

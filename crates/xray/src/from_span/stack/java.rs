@@ -6,12 +6,13 @@ use super::{Found, kind_and_message, number};
 
 const AT: &str = "\tat ";
 
-/// Where a message should be and is none (`Caused by: X:`), the reference fails; here it is empty.
-pub(super) fn parse<'a>(trace: &'a str, found: &mut Found<'a>) {
+/// Where a message should be and is none (`Caused by: X:`), the reference fails; here it is empty. With `spaced` a blank may stand before the line, as the X-Ray receiver writes it.
+pub(super) fn parse<'a>(trace: &'a str, spaced: bool, found: &mut Found<'a>) {
     let mut lines = trace.lines().skip(1).peekable();
     while let Some(line) = lines.next() {
         if let Some((label, path)) = call(line) {
             let (path, line) = path.split_once(':').unwrap_or((path, ""));
+            let line = if spaced { line.trim_ascii_start() } else { line };
             found.frame(path, number(line), label);
         } else if let Some(cause) = line.strip_prefix("Caused by: ") {
             let (kind, message) = kind_and_message(cause).unwrap_or((cause, ""));

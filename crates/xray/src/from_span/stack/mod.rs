@@ -86,7 +86,7 @@ pub(super) fn parse<'a>(
     let mut found = Found { done: Vec::new(), current: first };
     let complete = options.complete_stack_traces;
     match language {
-        Some(Language::Java) => java::parse(trace, &mut found),
+        Some(Language::Java) => java::parse(trace, options.preserve_xray_fields, &mut found),
         Some(Language::Python) => python::parse(trace, complete, &mut found),
         Some(Language::JavaScript) => javascript::parse(trace, &mut found),
         Some(Language::Dotnet) => dotnet::parse(trace, complete, &mut found),
