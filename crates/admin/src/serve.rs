@@ -56,7 +56,8 @@ pub async fn serve(config: &Config, site: impl Site, cx: &RunCx) -> Ended {
     );
     let server = Server {
         config: config.clone(),
-        settings: Arc::new(config.settings()),
+        // Nobody reads a page that was not waited for.
+        settings: Arc::new(Settings { half_close: false, ..config.settings() }),
         bound,
         tls,
         site: Arc::new(Served(site)),

@@ -89,17 +89,18 @@ impl Section for Action {
         let Some(kind) = self.kind() else {
             let names = KINDS.map(|(name, _)| name).join(", ");
             let found = self.action.escape_debug();
-            return checks.at("action", format!("unsupported action \"{found}\", expected one of {names}"));
+            return checks
+                .when_built("action", format!("unsupported action \"{found}\", expected one of {names}"));
         };
         let by_pattern = matches!(kind, Kind::Delete | Kind::Hash);
         match (self.key.is_empty(), self.pattern.is_empty()) {
             (true, true) if by_pattern => {
-                checks.at(
+                checks.when_built(
                     "key",
                     "missing required field (at least one of \"key\" and \"pattern\" have to be used)",
                 );
             }
-            (true, _) if !by_pattern => checks.at("key", "missing required field \"key\""),
+            (true, _) if !by_pattern => checks.when_built("key", "missing required field \"key\""),
             _ => {}
         }
         match kind {
@@ -131,7 +132,7 @@ impl Action {
 
     fn unused(&self, key: &str, checks: &mut Checks) {
         let action = self.action.to_ascii_lowercase();
-        checks.at(
+        checks.when_built(
             key,
             format!("action \"{action}\" does not use the \"{key}\" field; it must not be specified"),
         );
@@ -140,7 +141,7 @@ impl Action {
     fn check_sources(&self, checks: &mut Checks) {
         let given = self.sources().iter().filter(|(_, given)| *given).count();
         if given == 0 && self.default_value.is_none() {
-            checks.at(
+            checks.when_built(
                 "",
                 "either field \"value\", \"from_attribute\", \"from_context\", or \"default_value\" must be specified",
             );
@@ -148,7 +149,7 @@ impl Action {
         if given > 1 {
             let names = self.sources().into_iter().filter(|(_, given)| *given).map(|(name, _)| name);
             let names: Vec<_> = names.collect();
-            checks.at(
+            checks.when_built(
                 names.last().copied().unwrap_or_default(),
                 format!("multiple value sources being set: {}", names.join(", ")),
             );
@@ -188,13 +189,13 @@ impl Action {
             self.unused("converted_type", checks);
         }
         if self.pattern.is_empty() {
-            return checks.at("pattern", "missing required field \"pattern\" for action \"extract\"");
+            return checks.when_built("pattern", "missing required field \"pattern\" for action \"extract\"");
         }
         let Some(pattern) = self.check_pattern(checks) else { return };
         if pattern.groups().len() == 0 {
-            checks.at("pattern", "field \"pattern\" contains no named matcher groups");
+            checks.when_built("pattern", "field \"pattern\" contains no named matcher groups");
         } else if pattern.groups().any(|name| name.is_none()) {
-            checks.at("pattern", "field \"pattern\" contains at least one unnamed matcher group");
+            checks.when_built("pattern", "field \"pattern\" contains at least one unnamed matcher group");
         }
     }
 
@@ -204,10 +205,13 @@ impl Action {
             self.unused("pattern", checks);
         }
         if self.converted_type.is_empty() {
-            checks.at("converted_type", "missing required field \"converted_type\" for action \"convert\"");
+            checks.when_built(
+                "converted_type",
+                "missing required field \"converted_type\" for action \"convert\"",
+            );
         } else if self.target().is_none() {
             let found = self.converted_type.escape_debug();
-            checks.at("converted_type", format!(
+            checks.when_built("converted_type", format!(
                 "invalid value \"{found}\" in field \"converted_type\" for action \"convert\", expected string, int or \
                  double"
             ));
@@ -234,8 +238,10 @@ impl Action {
             Ok(pattern) => Some(pattern),
             Err(error) => {
                 let pattern = self.pattern.escape_debug();
-                checks
-                    .at("pattern", format!("field \"pattern\" has invalid pattern: \"{pattern}\": {error}"));
+                checks.when_built(
+                    "pattern",
+                    format!("field \"pattern\" has invalid pattern: \"{pattern}\": {error}"),
+                );
                 None
             }
         }

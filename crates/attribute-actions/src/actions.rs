@@ -16,6 +16,8 @@ use crate::values::{write_converted, write_hash};
 
 /// Most keys whose matches are remembered; further ones are matched each time.
 const MAX_REMEMBERED: usize = 1024;
+/// Most bytes of these keys together. With the map around them, a processor's memory of matches stays under 128 KiB.
+const MAX_REMEMBERED_BYTES: usize = 32 << 10;
 /// Longer keys are matched each time.
 const MAX_REMEMBERED_LEN: usize = 256;
 
@@ -37,6 +39,8 @@ struct Matches {
     /// A bit for each of the first 64 patterns.
     of_named: Vec<u64>,
     remembered: HashMap<Box<[u8]>, u64>,
+    /// Bytes of the keys there.
+    bytes: usize,
 }
 
 impl Actions {
@@ -52,7 +56,7 @@ impl Actions {
             program,
             slots: Slots::default(),
             made: Vec::new(),
-            matches: Matches { of_named, remembered: HashMap::new() },
+            matches: Matches { of_named, ..Matches::default() },
         })
     }
 
@@ -130,7 +134,10 @@ impl Matches {
             return *bits;
         }
         let bits = matches_of(program, key);
-        if self.remembered.len() < MAX_REMEMBERED && key.len() <= MAX_REMEMBERED_LEN {
+        let bytes = self.bytes.saturating_add(key.len());
+        let fits = self.remembered.len() < MAX_REMEMBERED && bytes <= MAX_REMEMBERED_BYTES;
+        if fits && key.len() <= MAX_REMEMBERED_LEN {
+            self.bytes = bytes;
             self.remembered.insert(key.into(), bits);
         }
         bits

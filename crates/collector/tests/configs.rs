@@ -105,9 +105,14 @@ fn findings_as_json() {
 
 #[test]
 fn secrets_are_not_quoted() {
-    for case in cases("warn").iter().filter(|case| case.contains("secret")) {
-        let said = collimator(&["validate", case]).stderr;
-        assert!(!String::from_utf8_lossy(&said).contains("hunter2"), "{case}");
+    let cases = [cases("warn"), cases("invalid")].concat();
+    for case in cases.iter().filter(|case| case.contains("secret")) {
+        for command in ["validate", "print-config", "graph"] {
+            let Output { stdout, stderr, .. } = collimator(&[command, case]);
+            for said in [stdout, stderr] {
+                assert!(!String::from_utf8_lossy(&said).contains("hunter2"), "{command} {case}");
+            }
+        }
     }
 }
 

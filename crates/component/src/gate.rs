@@ -1,6 +1,7 @@
 //! Processors that only let pass or refuse: they stand on the edges of the graph and cost no task and no inbox.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use data::{Account, Batch, Budget, Refused, Signal};
@@ -24,6 +25,11 @@ pub trait Gate: Send + Sync + 'static {
 
     /// The reason under which what it refuses stands in the account.
     fn reason(&self) -> &'static str;
+
+    /// Why it refuses now, with what was found and the limit, for people; nothing while data may pass.
+    fn cause(&self, budget: &Budget) -> Option<String> {
+        self.admit(budget, 0).err().map(|refused| refused.message.to_string())
+    }
 
     /// What became of the items of a batch that came to the gate, for metrics of its own.
     fn count(&self, signal: Signal, items: usize, passed: bool);
@@ -52,6 +58,8 @@ pub struct Guard {
     gate: Arc<dyn Gate>,
     budget: Arc<Budget>,
     account: Arc<Account>,
+    /// Requests that were refused before they were read.
+    unread: AtomicU64,
 }
 
 /// A way into a pipeline, or on in it: the gates to pass, in order, and the edges behind them.
@@ -67,13 +75,25 @@ impl Guard {
     /// A gate whose items are counted in `account`.
     #[must_use]
     pub fn new(gate: Arc<dyn Gate>, budget: Arc<Budget>, account: Arc<Account>) -> Self {
-        Self { gate, budget, account }
+        Self { gate, budget, account, unread: AtomicU64::new(0) }
     }
 
     /// Whether it would let a request pass now; asking is not counted.
     #[must_use]
     pub fn is_open(&self) -> bool {
         self.gate.admit(&self.budget, 0).is_ok()
+    }
+
+    /// Why it would let none pass now, for people; nothing if it would.
+    #[must_use]
+    pub fn cause(&self) -> Option<String> {
+        self.gate.cause(&self.budget)
+    }
+
+    /// How many requests were refused here before they were read. Their items are in no account: nobody knows them.
+    #[must_use]
+    pub fn unread(&self) -> u64 {
+        self.unread.load(Ordering::Relaxed)
     }
 
     pub(crate) fn account(&self) -> &Account {
@@ -86,7 +106,10 @@ impl Guard {
 
     /// As [`admit`](Self::admit), for a request that was not read yet.
     pub(crate) fn admit_unread(&self) -> Result<(), Refused> {
-        self.gate.admit(&self.budget, 0).inspect_err(|_| self.gate.count_unread())
+        self.gate.admit(&self.budget, 0).inspect_err(|_| {
+            self.unread.fetch_add(1, Ordering::Relaxed);
+            self.gate.count_unread();
+        })
     }
 
     /// The batch comes to the gate and passes it, or does not.

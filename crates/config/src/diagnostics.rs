@@ -47,13 +47,16 @@ pub struct Diagnostic {
     pub related: Option<(Span, String)>,
     /// The line holds a secret: it is not quoted.
     pub is_secret: bool,
+    /// Found only when the component is built, by the Collector.
+    pub(crate) of_build: bool,
 }
 
 impl Diagnostic {
     /// A new error.
     pub fn error(span: Span, path: impl Into<String>, message: impl Into<String>) -> Self {
         let (path, message) = (path.into(), message.into());
-        Self { severity: Severity::Error, span, path, message, help: None, related: None, is_secret: false }
+        let (help, related, is_secret, of_build) = (None, None, false, false);
+        Self { severity: Severity::Error, span, path, message, help, related, is_secret, of_build }
     }
 
     /// A new warning.
@@ -90,6 +93,8 @@ pub struct Diagnostics {
     /// Of `errors`, those about values that could be read.
     of_checks: usize,
     notes: Vec<Note>,
+    /// Values that are not quoted.
+    hidden: Vec<Span>,
 }
 
 impl Diagnostics {
@@ -121,9 +126,32 @@ impl Diagnostics {
         self.of_checks += self.errors - before;
     }
 
+    /// How many findings are kept, to tell later ones apart.
+    pub fn kept(&self) -> usize {
+        self.found.len()
+    }
+
+    /// Makes warnings of errors that matter only when something is built, as it will not be. Findings before `since`,
+    /// which [`Diagnostics::kept`] has told, stay as they are.
+    pub fn forgive(&mut self, since: usize) {
+        for found in self.found.iter_mut().skip(since).filter(|found| found.of_build) {
+            if found.severity == Severity::Error {
+                found.severity = Severity::Warning;
+                self.errors = self.errors.saturating_sub(1);
+                self.of_checks = self.of_checks.saturating_sub(1);
+                self.warnings = self.warnings.saturating_add(1);
+            }
+        }
+    }
+
     /// How many errors there are about values that could not be read.
     pub(crate) fn reading_errors(&self) -> usize {
         self.errors - self.of_checks
+    }
+
+    /// Keeps a value out of the lines that are quoted: it is a secret.
+    pub(crate) fn hide(&mut self, span: Span) {
+        self.hidden.push(span);
     }
 
     /// Keeps what only the whole configuration can judge.
@@ -201,7 +229,7 @@ impl fmt::Display for Diagnostics {
             if index > 0 {
                 writeln!(f)?;
             }
-            snippet::write(f, found, &self.sources)?;
+            snippet::write(f, found, &self.sources, &self.hidden)?;
         }
         match self.errors.saturating_add(self.warnings).saturating_sub(self.found.len()) {
             0 => Ok(()),

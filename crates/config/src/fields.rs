@@ -100,6 +100,12 @@ impl<S: Section, T: Setting> FieldOf<'_, S, T> {
         self
     }
 
+    /// The value is a URL: user, password and query are hidden wherever it would be shown.
+    pub fn url(self) -> Self {
+        self.field.is_url = true;
+        self
+    }
+
     /// Must be given, and not be empty.
     pub fn required(self) -> Self {
         self.field.required = true;

@@ -65,6 +65,7 @@ mod structure;
 mod suggest;
 pub mod telemetry;
 mod tree;
+mod url;
 pub mod yaml;
 
 pub use choice::{Choice, choice_name, choice_schema, read_choice};

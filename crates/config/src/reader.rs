@@ -3,7 +3,7 @@
 use crate::diagnostics::{Diagnostic, Diagnostics};
 use crate::note::{Note, Subject};
 use crate::source::Span;
-use crate::tree::{Node, Value};
+use crate::tree::{Node, Origin, Value};
 
 /// Where reading is, and where findings go.
 pub struct Reader<'d> {
@@ -84,6 +84,13 @@ impl<'d> Reader<'d> {
     /// Reports what a check of values that could be read has found.
     pub(crate) fn push_of_check(&mut self, diagnostic: Diagnostic) {
         self.diagnostics.push_of_check(diagnostic);
+    }
+
+    /// Keeps a value out of the lines that findings quote.
+    pub(crate) fn hide(&mut self, node: &Node) {
+        if matches!(node.origin, Origin::Plain | Origin::Quoted | Origin::Composed) {
+            self.diagnostics.hide(node.span);
+        }
     }
 
     /// How many values could not be read so far, to compare later.

@@ -42,6 +42,8 @@ struct Found {
     message: String,
     /// The keys that it is about; empty for all of the section.
     about: Vec<&'static str>,
+    /// See [`Checks::when_built`].
+    of_build: bool,
 }
 
 impl Checks {
@@ -58,13 +60,21 @@ impl Checks {
         self.push(Severity::Error, place, message.into(), keys.to_vec());
     }
 
+    /// Reports an error that the Collector finds only when it builds the component: one that is not used may have it.
+    pub fn when_built(&mut self, path: &str, message: impl Into<String>) {
+        self.push(Severity::Error, path, message.into(), Vec::new());
+        if let Some(found) = self.found.last_mut() {
+            found.of_build = true;
+        }
+    }
+
     /// Reports a warning, in the same way.
     pub fn warn(&mut self, path: &str, message: impl Into<String>) {
         self.push(Severity::Warning, path, message.into(), Vec::new());
     }
 
     fn push(&mut self, severity: Severity, path: &str, message: String, about: Vec<&'static str>) {
-        self.found.push(Found { severity, path: path.to_owned(), message, about });
+        self.found.push(Found { severity, path: path.to_owned(), message, about, of_build: false });
     }
 
     /// Leaves what can be said though these keys could not be read.
@@ -292,9 +302,9 @@ fn report_checks(checks: Checks, node: &Node, reader: &mut Reader<'_>) {
         let separator = if below.is_empty() || reader.path().is_empty() { "" } else { "::" };
         (span, format!("{}{separator}{below}", reader.path()))
     };
-    for Found { severity, path: keys, message, .. } in checks.found {
+    for Found { severity, path: keys, message, of_build, .. } in checks.found {
         let (span, path) = locate(&keys, reader);
-        reader.push_of_check(Diagnostic { severity, ..Diagnostic::error(span, path, message) });
+        reader.push_of_check(Diagnostic { severity, of_build, ..Diagnostic::error(span, path, message) });
     }
     for (keys, listener) in checks.listeners {
         let (span, path) = locate(&keys, reader);

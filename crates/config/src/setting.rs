@@ -234,6 +234,7 @@ impl Secret {
 
     /// Takes the text of a node. A value of the wrong type may be the secret: it is not quoted back.
     pub(crate) fn take(&mut self, node: &Node, reader: &mut Reader<'_>) {
+        reader.hide(node);
         match node.as_text() {
             Some(text) => self.0 = text.to_owned(),
             None if node.is_null() => self.0.clear(),

@@ -575,10 +575,10 @@ fn negative_numbers_have_a_meaning_where_one_is_given() {
         }
     }
     let check = |text: &str, expected: Result<(usize, u64), &str>| {
-        let mut sources = collimator_config::Sources::default();
+        let mut sources = Sources::default();
         let source = sources.add("text", text);
         let mut found = Diagnostics::new(sources);
-        let node = collimator_config::yaml::parse(text, source, &mut found).unwrap();
+        let node = yaml::parse(text, source, &mut found).unwrap();
         let limits = collimator_config::read::<Limits>(&node, &mut found, "");
         let messages: Vec<&str> = found.sorted().iter().map(|found| found.message.as_str()).collect();
         match expected {
@@ -596,7 +596,7 @@ fn negative_numbers_have_a_meaning_where_one_is_given() {
     check("{pause: -1s, enabled: true}", Err("a duration must not be negative, found `-1s`"));
     check("{size: -5s}", Err("expected an integer, found the string `-5s`"));
     check("{size: -1}", Err("a negative `size` means the default, 7"));
-    let schema = collimator_config::schema::<Limits>();
+    let schema = schema::<Limits>();
     assert!(schema["properties"]["size"].get("minimum").is_none());
 }
 

@@ -123,8 +123,12 @@ fn read_parts(
             // An unknown type was reported with the structure.
             let Some(spec) = specs.find(kind, id.component_type()) else { continue };
             let path = format!("{}::{id}", kind.section());
+            let found = diagnostics.kept();
             let plan = spec.parse(node, diagnostics, &path);
             let (notes, used) = (diagnostics.take_notes(), used.contains(&(kind, id)));
+            if !used {
+                diagnostics.forgive(found);
+            }
             let id = id.clone();
             match plan {
                 Some(plan) => {

@@ -126,7 +126,10 @@ impl Section for Properties {
         }
         match self.match_type {
             MatchType::None if self.compares_texts() => {
-                checks.at("match_type", "unrecognized match_type: '', valid types are: [regexp strict]");
+                checks.when_built(
+                    "match_type",
+                    "unrecognized match_type: '', valid types are: [regexp strict]",
+                );
             }
             MatchType::Regexp => self.check_patterns(checks),
             MatchType::None | MatchType::Strict => {}
@@ -201,7 +204,7 @@ impl Properties {
 
     fn check_attribute(&self, attribute: &AttributeMatch, path: &str, checks: &mut Checks) {
         if attribute.key.is_empty() {
-            checks.at(&format!("{path}.key"), "can't have empty key in the list of attributes");
+            checks.when_built(&format!("{path}.key"), "can't have empty key in the list of attributes");
         }
         if self.match_type != MatchType::Regexp || attribute.value.is_none() {
             return;
@@ -211,7 +214,7 @@ impl Properties {
             None => {
                 let (key, found) = (attribute.key.escape_debug(), attribute.value.type_of());
                 let message = format!("match_type=regexp for \"{key}\" only supports Str, but found {found}");
-                checks.at(&format!("{path}.value"), message);
+                checks.when_built(&format!("{path}.value"), message);
             }
         }
     }
@@ -317,6 +320,6 @@ const NOTHING_FOR_LOGS: &str = "at least one of \"attributes\", \"libraries\", \
 
 fn check_pattern(text: &str, path: &str, checks: &mut Checks) {
     if let Err(error) = Pattern::new(text) {
-        checks.at(path, format!("invalid pattern `{}`: {error}", text.escape_debug()));
+        checks.when_built(path, format!("invalid pattern `{}`: {error}", text.escape_debug()));
     }
 }

@@ -43,6 +43,8 @@ pub enum Reason {
     Idle,
     /// Older than the longest age.
     Age,
+    /// Connections are not kept, and its requests are answered.
+    Unkept,
     /// The server shuts down.
     Shutdown,
     /// The client did not begin to speak in time.
@@ -66,6 +68,8 @@ pub(crate) struct Limits {
     pub(crate) frame: Duration,
     /// Without a request in flight.
     pub(crate) idle: Duration,
+    /// No longer than until its first requests are answered.
+    pub(crate) unkept: bool,
     /// Since it was accepted.
     pub(crate) age: Duration,
     /// For requests in flight, once too old.
@@ -299,6 +303,7 @@ impl Watch {
             None if is_due(self.opening_deadline()) => Verdict::Cut(Reason::Handshake),
             None if is_due(self.head_deadline()) => Verdict::Cut(Reason::Header),
             None if is_due(self.frame_deadline()) => Verdict::Cut(Reason::Frame),
+            None if is_due(self.unkept_deadline()) => Verdict::Close(Reason::Unkept, CLOSE_GRACE),
             None if is_due(self.idle_deadline()) => Verdict::Close(Reason::Idle, CLOSE_GRACE),
             None if is_due(self.age_deadline()) => {
                 let grace = self.limits.age_grace;
@@ -346,6 +351,7 @@ impl Watch {
                     self.opening_deadline(),
                     self.head_deadline(),
                     self.frame_deadline(),
+                    self.unkept_deadline(),
                     self.idle_deadline(),
                     self.age_deadline(),
                 ];
@@ -375,6 +381,10 @@ impl Watch {
 
     fn frame_deadline(&self) -> Option<Instant> {
         after(self.frame_since?.0, self.limits.frame)
+    }
+
+    fn unkept_deadline(&self) -> Option<Instant> {
+        self.idle_since.filter(|_| self.limits.unkept && self.requests > 0)
     }
 
     fn idle_deadline(&self) -> Option<Instant> {

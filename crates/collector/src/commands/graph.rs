@@ -79,8 +79,9 @@ impl View<'_> {
     }
 }
 
-/// An endpoint without the user and password that a URL may carry.
+/// An endpoint without user, password and query, which a URL may carry.
 fn no_user(endpoint: &str) -> String {
+    let endpoint = endpoint.split('?').next().unwrap_or_default();
     let (scheme, rest) = match endpoint.split_once("://") {
         Some((scheme, rest)) => (format!("{scheme}://"), rest),
         None => (String::new(), endpoint),

@@ -2,7 +2,7 @@
 
 use anyhow::{Result, bail};
 use component::{Kind, Secrets};
-use config::{Json, Node, REDACTED, Value};
+use config::{Json, Node, Value};
 use engine::{Draft, Drafted};
 use serde_json::{Map, json};
 
@@ -74,11 +74,11 @@ fn body(drafted: &Drafted, defaults: bool, mode: Mode) -> Json {
     as_written(&drafted.part.body, &secrets)
 }
 
-/// The texts that are hidden in one form and shown in the other.
-fn collect(hidden: &Json, shown: &Json, secrets: &mut Vec<String>) {
+/// The texts that are hidden in one form and shown in the other, each with what stands for it.
+fn collect(hidden: &Json, shown: &Json, secrets: &mut Vec<(String, String)>) {
     match (hidden, shown) {
-        (Json::String(mask), Json::String(text)) if mask == REDACTED && text != mask => {
-            secrets.push(text.clone());
+        (Json::String(mask), Json::String(text)) if text != mask => {
+            secrets.push((text.clone(), mask.clone()));
         }
         (Json::Object(hidden), Json::Object(shown)) => {
             let both = hidden.iter().filter_map(|(key, value)| Some((value, shown.get(key)?)));
@@ -92,10 +92,12 @@ fn collect(hidden: &Json, shown: &Json, secrets: &mut Vec<String>) {
 }
 
 /// What the sources give, expanded; each of the secrets masked wherever it stands.
-fn as_written(node: &Node, secrets: &[String]) -> Json {
-    let is_secret = node.as_text().is_some_and(|text| secrets.iter().any(|secret| secret == text));
+fn as_written(node: &Node, secrets: &[(String, String)]) -> Json {
+    let text = node.as_text();
+    if let Some((_, mask)) = secrets.iter().find(|(secret, _)| text.is_some_and(|text| secret == text)) {
+        return json!(mask);
+    }
     match &node.value {
-        _ if is_secret => json!(REDACTED),
         Value::Null => Json::Null,
         Value::Bool(value) => json!(value),
         Value::Int(value) => {

@@ -9,11 +9,22 @@ use crate::reader::Reader;
 use crate::section::redact;
 use crate::setting::{Row, Setting, warn_of_clear_text};
 use crate::tree::{Node, Value};
+use crate::url;
 
 pub(super) type ValueCheck<S> = Box<dyn Fn(&mut S) -> Result<(), String>>;
 
 /// Puts what a negative number stands for in its place and says what that is; `None` where it is refused after all.
 pub(super) type Negative<S> = Box<dyn Fn(&mut S) -> Option<&'static str>>;
+
+/// Whether a URL has something in it that is hidden.
+fn has_secrets(node: &Node) -> bool {
+    node.as_text().is_some_and(|text| url::masked(text) != text)
+}
+
+/// Whether it has a user and a password.
+fn has_password(node: &Node) -> bool {
+    node.as_text().is_some_and(url::has_password)
+}
 
 /// One key.
 pub(crate) struct Field<S> {
@@ -22,6 +33,8 @@ pub(crate) struct Field<S> {
     pub(crate) required: bool,
     pub(crate) aliases: Vec<&'static str>,
     pub(super) secret: bool,
+    /// Whether the value is a URL, which may hold secrets.
+    pub(super) is_url: bool,
     pub(super) deprecated: Option<&'static str>,
     /// Set if the key does nothing yet, with the reason.
     pub(super) effect: Option<(Severity, &'static str)>,
@@ -58,6 +71,7 @@ impl<S: 'static> Field<S> {
             required: false,
             aliases: Vec::new(),
             secret: false,
+            is_url: false,
             deprecated: None,
             effect: None,
             access,
@@ -77,6 +91,7 @@ impl<S: 'static> Field<S> {
             required: self.required,
             aliases: self.aliases,
             secret: self.secret,
+            is_url: self.is_url,
             deprecated: self.deprecated,
             effect: self.effect,
             access: self.access.map(|inner| Box::new(Through { place, inner }) as Box<dyn Access<O>>),
@@ -114,6 +129,9 @@ impl<S: 'static> Field<S> {
             }
             return;
         };
+        if self.secret || (self.is_url && has_secrets(node)) {
+            reader.hide(node);
+        }
         let default = access.render(section);
         let before = reader.error_count();
         if !self.took_negative(section, node, reader) {
@@ -123,7 +141,7 @@ impl<S: 'static> Field<S> {
             return;
         }
         let value = access.render(section);
-        if self.secret {
+        if self.secret || (self.is_url && has_password(node)) {
             warn_of_clear_text(node, reader);
         }
         if self.required && (value == Json::Null || value == "") {
@@ -180,7 +198,11 @@ impl<S: 'static> Field<S> {
 
     pub(crate) fn render(&self, section: &mut S) -> Json {
         let rendered = self.access.as_ref().map_or(Json::Null, |access| access.render(section));
-        if self.secret { redact(rendered) } else { rendered }
+        match rendered {
+            rendered if self.secret => redact(rendered),
+            Json::String(url) if self.is_url => Json::String(url::masked(&url)),
+            rendered => rendered,
+        }
     }
 
     pub(crate) fn expose(&self, section: &mut S) -> Json {

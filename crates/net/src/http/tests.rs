@@ -226,6 +226,39 @@ fn connections_are_kept_or_not() {
     });
 }
 
+/// HTTP/2 has no word for it: the connection is closed once its first requests are answered.
+#[test]
+fn connections_in_http2_are_not_kept_either() {
+    run(async {
+        let server = serve(Settings { keep_alives_enabled: false, ..Settings::default() });
+        let stream = TcpStream::connect(server.address).await.unwrap();
+        let (mut sender, connection) = h2::client::handshake(stream).await.unwrap();
+        let connection = tokio::spawn(connection);
+        let request = http::Request::get("http://x/").body(()).unwrap();
+        let (response, _) = sender.send_request(request, true).unwrap();
+        assert_eq!(response.await.unwrap().status(), StatusCode::OK);
+        connection.await.unwrap().unwrap();
+    });
+}
+
+#[test]
+fn a_client_that_is_turned_away_while_it_sends_reads_the_answer() {
+    run(async {
+        let server = serve(Settings::default());
+        let body = vec![b'x'; 200_000];
+        let head = format!("POST /forbidden HTTP/1.1\r\nHost: x\r\nContent-Length: {}\r\n\r\n", body.len());
+        check(&server, &[head.into_bytes(), body].concat(), "403", "no").await;
+    });
+}
+
+#[test]
+fn a_client_that_has_gone_ends_the_work_for_it() {
+    run(async {
+        let server = serve(Settings { half_close: false, ..Settings::default() });
+        assert_eq!(raw(&server, b"GET /never HTTP/1.1\r\nHost: x\r\n\r\n").await, "");
+    });
+}
+
 #[test]
 fn response_headers_and_cors_are_added() {
     run(async {

@@ -77,17 +77,24 @@ impl Default for Config {
 impl Section for Config {
     fn describe(fields: &mut Fields<Self>) {
         fields.flatten(|c| &mut c.client);
-        fields.field("traces_endpoint", "Full URL for traces, instead of endpoint + /v1/traces.", |c| {
-            &mut c.traces_endpoint
-        });
-        fields.field("metrics_endpoint", "Full URL for metrics, instead of endpoint + /v1/metrics.", |c| {
-            &mut c.metrics_endpoint
-        });
-        fields.field("logs_endpoint", "Full URL for logs, instead of endpoint + /v1/logs.", |c| {
-            &mut c.logs_endpoint
-        });
+        fields
+            .field("traces_endpoint", "Full URL for traces, instead of endpoint + /v1/traces.", |c| {
+                &mut c.traces_endpoint
+            })
+            .url();
+        fields
+            .field("metrics_endpoint", "Full URL for metrics, instead of endpoint + /v1/metrics.", |c| {
+                &mut c.metrics_endpoint
+            })
+            .url();
+        fields
+            .field("logs_endpoint", "Full URL for logs, instead of endpoint + /v1/logs.", |c| {
+                &mut c.logs_endpoint
+            })
+            .url();
         fields
             .field("profiles_endpoint", "Full URL for profiles.", |c| &mut c.profiles_endpoint)
+            .url()
             .not_honoured("profiles are not carried");
         fields.field("encoding", "How bodies are encoded.", |c| &mut c.encoding);
         fields.flatten(|c| &mut c.delivery);

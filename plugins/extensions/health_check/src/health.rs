@@ -13,8 +13,8 @@ pub(crate) struct Facts {
     /// Bytes of telemetry and of buffers of connections that are held, and that may be.
     pub(crate) held: usize,
     pub(crate) limit: usize,
-    /// Gates that refuse data.
-    pub(crate) closed: Vec<String>,
+    /// Gates that refuse data, and why.
+    pub(crate) closed: Vec<(String, String)>,
     /// Exporters that count and have something to deliver, and for how long none of it was.
     pub(crate) stalled: Vec<Stalled>,
 }
@@ -66,21 +66,34 @@ impl Facts {
             reasons.push(Reason { code: "memory", message });
         }
         reasons.extend(
-            self.closed
-                .iter()
-                .map(|node| Reason { code: "refusing", message: format!("{node} refuses data") }),
+            self.closed.iter().map(|(node, why)| Reason {
+                code: "refusing",
+                message: format!("{node} refuses data: {why}"),
+            }),
         );
-        let late = self.stalled.iter().filter(|it| !stalled_after.is_zero() && it.since >= stalled_after);
-        reasons.extend(late.map(|it| Reason {
-            code: "exporter_stalled",
-            message: match &it.last_error {
-                Some(error) => {
-                    format!("{} has delivered nothing for {}: {error}", it.node, seconds(it.since))
-                }
-                None => format!("{} has delivered nothing for {}", it.node, seconds(it.since)),
-            },
-        }));
+        let late = self.stalled.iter().filter(|it| is_late(it, stalled_after));
+        reasons.extend(late.map(Stalled::reason));
         reasons
+    }
+
+    /// What is not bad enough yet: exporters that do not get on.
+    pub(crate) fn warnings(&self, stalled_after: Duration) -> Vec<Reason> {
+        self.stalled.iter().filter(|it| !is_late(it, stalled_after)).map(Stalled::reason).collect()
+    }
+}
+
+fn is_late(stalled: &Stalled, stalled_after: Duration) -> bool {
+    !stalled_after.is_zero() && stalled.since >= stalled_after
+}
+
+impl Stalled {
+    fn reason(&self) -> Reason {
+        let (node, since) = (&self.node, seconds(self.since));
+        let message = match &self.last_error {
+            Some(error) => format!("{node} has delivered nothing for {since}: {error}"),
+            None => format!("{node} has delivered nothing for {since}"),
+        };
+        Reason { code: "exporter_stalled", message }
     }
 }
 
@@ -121,7 +134,7 @@ mod tests {
             (Facts { phase: Phase::Starting, ..well() }, vec!["starting"]),
             (Facts { phase: Phase::Draining, ..well() }, vec!["draining"]),
             (Facts { held: 90, ..well() }, vec!["memory"]),
-            (Facts { closed: vec!["memory_limiter".into()], ..well() }, vec!["refusing"]),
+            (Facts { closed: vec![("memory_limiter".into(), "full".into())], ..well() }, vec!["refusing"]),
             (Facts { stalled: stalled(299), ..well() }, vec![]),
             (Facts { stalled: stalled(300), ..well() }, vec!["exporter_stalled"]),
             (
@@ -138,5 +151,11 @@ mod tests {
         let said = late.unready(SILENT, STALLED).remove(0).message;
         assert_eq!(said, "exporter otlp (traces) has delivered nothing for 1h0m0s: refused");
         assert_eq!(late.unready(SILENT, Duration::ZERO), [], "zero is never");
+        let warned = |facts: &Facts, after| facts.warnings(after).len();
+        let soon = Facts { stalled: stalled(5), ..well() };
+        assert_eq!(
+            (warned(&late, STALLED), warned(&late, Duration::ZERO), warned(&soon, STALLED)),
+            (0, 1, 1)
+        );
     }
 }

@@ -107,7 +107,10 @@ impl HealthSite {
     fn ready(&self) -> Response {
         let facts = self.facts();
         let reasons = facts.unready(self.config.silent_after, self.config.stalled_after);
+        let warnings: Vec<Value> =
+            facts.warnings(self.config.stalled_after).iter().map(Reason::json).collect();
         let more = json!({
+            "warnings": warnings,
             "phase": facts.phase.name(),
             "memory": { "held_bytes": facts.held, "limit_bytes": facts.limit },
         });
@@ -116,8 +119,7 @@ impl HealthSite {
 
     fn facts(&self) -> Facts {
         let graph = self.process.graph();
-        let gates =
-            graph.nodes.iter().filter(|view| view.guard.as_ref().is_some_and(|guard| !guard.is_open()));
+        let gates = graph.nodes.iter().filter_map(|view| Some((view, view.guard.as_ref()?.cause()?)));
         let exporters =
             graph.nodes.iter().filter(|view| view.node.kind == Kind::Exporter && counts(&graph, view));
         Facts {
@@ -125,7 +127,7 @@ impl HealthSite {
             silences: self.pulse.silences(),
             held: self.budget.held().saturating_add(self.budget.buffers()),
             limit: self.budget.limit(),
-            closed: gates.map(|view| view.node.to_string()).collect(),
+            closed: gates.map(|(view, why)| (view.node.to_string(), why)).collect(),
             stalled: exporters.map(|view| self.stalled(view)).filter(|it| !it.since.is_zero()).collect(),
         }
     }
@@ -133,6 +135,12 @@ impl HealthSite {
     fn stalled(&self, view: &NodeView) -> Stalled {
         let last_error = view.notes.last().map(|note| note.text);
         Stalled { node: view.node.to_string(), since: self.sampler.flow(view).stalled, last_error }
+    }
+}
+
+impl Reason {
+    fn json(&self) -> Value {
+        json!({ "code": self.code, "message": self.message })
     }
 }
 
@@ -146,9 +154,9 @@ fn counts(graph: &Graph, view: &NodeView) -> bool {
 
 fn probe(well: &str, ill: &str, reasons: &[Reason], more: Value) -> Response {
     let status = if reasons.is_empty() { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
-    let reasons: Vec<Value> =
-        reasons.iter().map(|it| json!({ "code": it.code, "message": it.message })).collect();
-    let mut body = json!({ "status": if reasons.is_empty() { well } else { ill }, "reasons": reasons });
+    let verdict = if reasons.is_empty() { well } else { ill };
+    let reasons: Vec<Value> = reasons.iter().map(Reason::json).collect();
+    let mut body = json!({ "status": verdict, "reasons": reasons });
     if let (Some(body), Value::Object(more)) = (body.as_object_mut(), more) {
         body.extend(more);
     }

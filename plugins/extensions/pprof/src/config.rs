@@ -31,6 +31,8 @@ impl Default for Config {
         let mut server = net::http::server::Config::default();
         "localhost:1777".clone_into(&mut server.listen.endpoint);
         server.listen.max_connections = 64;
+        // Few places: idle connections, which HTTP/2 keeps, must not hold them for long.
+        server.idle_timeout = Duration::from_secs(10);
         Self {
             server,
             save_to_file: String::new(),

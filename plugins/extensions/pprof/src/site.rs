@@ -98,6 +98,10 @@ async fn profile(head: &Parts) -> Response {
         return admin::text(StatusCode::BAD_REQUEST, message);
     };
     match record(Duration::from_secs(seconds)).await {
+        Ok(profile) if profile.stacks.is_empty() => {
+            let message = format!("503 no samples: in {seconds} s the process used next to no CPU time\n");
+            admin::text(StatusCode::SERVICE_UNAVAILABLE, message)
+        }
         Ok(profile) if admin::query(head, "format") == Some("collapsed") => {
             admin::text(StatusCode::OK, profile.collapsed())
         }

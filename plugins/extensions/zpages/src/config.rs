@@ -1,5 +1,7 @@
 //! The settings: the Collector's.
 
+use std::time::Duration;
+
 use ::config::{Checks, Fields, Section};
 
 /// Settings.
@@ -22,6 +24,8 @@ impl Default for Config {
         let mut server = net::http::server::Config::default();
         "localhost:55679".clone_into(&mut server.listen.endpoint);
         server.listen.max_connections = 256;
+        // Few places: idle connections, which HTTP/2 keeps, must not hold them for long.
+        server.idle_timeout = Duration::from_secs(10);
         Self { server, expvar: Expvar::default() }
     }
 }

@@ -97,8 +97,19 @@ fn of(node: &Node, found: &mut Vec<Finding>) {
             ),
         }
     }
+    if let (Kind::Exporter, false, Some((error, _))) =
+        (node.id.kind, node.flow.stalled.is_zero() || node.flow.stalled >= STALL, &node.last_error)
+    {
+        let since = span(node.flow.stalled);
+        push(Severity::Warning, format!("has delivered nothing for {since}; last error: {error}"));
+    }
     if node.is_open == Some(false) {
-        push(Severity::Bad, "refuses all data: too much is held".to_owned());
+        let why = node.cause.as_deref().unwrap_or("too much is held");
+        let unread = match node.unread {
+            0 => String::new(),
+            requests => format!("; {} requests were refused before they were read", count(requests)),
+        };
+        push(Severity::Bad, format!("refuses all data: {why}{unread}"));
     }
     if let Some(room) = node.room.filter(|room| room.is_queue && room.used * 5 >= room.capacity * 4) {
         let (used, capacity, unit) = (count(room.used as u64), count(room.capacity as u64), room.unit);
@@ -133,6 +144,8 @@ mod tests {
             flow: admin::Flow::default(),
             room: Some(Room { used: 1, capacity: 10, unit: "batches", is_queue: true }),
             is_open: None,
+            cause: None,
+            unread: 0,
             errors: 0,
             last_error: None,
             best_effort: false,
@@ -158,6 +171,21 @@ mod tests {
         assert_eq!(said(node.clone()), [(Severity::Bad, expected.to_owned())]);
         node.best_effort = true;
         assert_eq!(said(node)[0].0, Severity::Warning);
+    }
+
+    /// Without waiting: what fails is told with its error at once, and a gate says what it found.
+    #[test]
+    fn what_fails_is_told_at_once() {
+        let mut node = exporter();
+        node.flow.stalled = Duration::from_secs(2);
+        assert_eq!(said(node.clone()), [], "it may just be slow");
+        node.last_error = Some(("connection refused".to_owned(), Duration::from_secs(1)));
+        let expected = "has delivered nothing for 2s; last error: connection refused";
+        assert_eq!(said(node), [(Severity::Warning, expected.to_owned())]);
+        let (is_open, cause) = (Some(false), Some("420 MiB are held".to_owned()));
+        let gate = Node { is_open, cause, unread: 7, ..exporter() };
+        let expected = "refuses all data: 420 MiB are held; 7 requests were refused before they were read";
+        assert_eq!(said(gate), [(Severity::Bad, expected.to_owned())]);
     }
 
     #[test]

@@ -55,6 +55,10 @@ pub(crate) struct Node {
     pub(crate) room: Option<Room>,
     /// Whether a gate lets data pass.
     pub(crate) is_open: Option<bool>,
+    /// Why it does not.
+    pub(crate) cause: Option<String>,
+    /// Requests that a gate refused before they were read; in no account.
+    pub(crate) unread: u64,
     pub(crate) errors: u64,
     /// What went wrong last, and how long ago.
     pub(crate) last_error: Option<(String, Duration)>,
@@ -121,6 +125,8 @@ impl Sources {
             flow: self.sampler.flow(view),
             room,
             is_open: view.guard.as_ref().map(|guard| guard.is_open()),
+            cause: view.guard.as_ref().and_then(|guard| guard.cause()),
+            unread: view.guard.as_ref().map_or(0, |guard| guard.unread()),
             errors: view.notes.count(),
             last_error: view.notes.last().map(|note| (note.text, now.since(note.at))),
             best_effort: view.node.kind == Kind::Exporter && !counts(graph, view),
@@ -239,6 +245,8 @@ impl Node {
                 "used": room.used, "capacity": room.capacity, "unit": room.unit, "queue": room.is_queue,
             })),
             "open": self.is_open,
+            "closed_because": self.cause,
+            "requests_refused_unread": self.is_open.map(|_| self.unread),
             "best_effort": self.best_effort,
             "errors": self.errors,
             "last_error": self.last_error.as_ref().map(|(text, ago)| json!({

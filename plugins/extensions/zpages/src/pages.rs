@@ -127,7 +127,12 @@ fn row(snapshot: &Snapshot, node: &Node) -> String {
             bar(used, capacity, &format!("{} / {} {}{what}", count(used), count(capacity), room.unit))
         }
         (None, Some(true)) => "open".to_owned(),
-        (None, Some(false)) => "<span class=\"bad-text\">refuses</span>".to_owned(),
+        (None, Some(false)) => {
+            format!(
+                "<span class=\"bad-text\">refuses</span> <span class=\"soft\">{} requests unread</span>",
+                count(node.unread)
+            )
+        }
         (None, None) => String::new(),
     };
     let stalled = if node.flow.stalled.as_secs() > 0 { span(node.flow.stalled) } else { String::new() };

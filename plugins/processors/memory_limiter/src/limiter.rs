@@ -1,6 +1,6 @@
 //! What is held against what may be.
 
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
@@ -55,6 +55,7 @@ pub(crate) struct Limiter {
     id: Arc<str>,
     /// What the last check found.
     too_much_resident: AtomicBool,
+    resident: AtomicU64,
     /// What was said in the log.
     refusing: AtomicBool,
     metrics: OnceLock<Metrics>,
@@ -74,6 +75,7 @@ impl Limiter {
             machine,
             id: Arc::clone(id),
             too_much_resident: AtomicBool::new(false),
+            resident: AtomicU64::new(0),
             refusing: AtomicBool::new(false),
             metrics: OnceLock::new(),
         }
@@ -130,6 +132,21 @@ impl Gate for Limiter {
         "high memory usage"
     }
 
+    fn cause(&self, budget: &Budget) -> Option<String> {
+        let (held, soft, hard) = (budget.held() as u64, self.limits.soft, self.limits.hard);
+        if held >= soft {
+            let (held, soft, hard) = (held / MIB, soft / MIB, hard / MIB);
+            return Some(format!(
+                "{held} MiB of telemetry are held; it refuses from {soft} MiB, so that its limit of {hard} MiB is kept"
+            ));
+        }
+        self.too_much_resident.load(Ordering::Relaxed).then(|| {
+            let (resident, limit) =
+                (self.resident.load(Ordering::Relaxed) / MIB, self.limits.resident() / MIB);
+            format!("the process takes {resident} MiB; it refuses from {limit} MiB")
+        })
+    }
+
     fn count(&self, signal: Signal, items: usize, passed: bool) {
         let Some(metrics) = self.metrics.get() else { return };
         let counters = if passed { &metrics.accepted } else { &metrics.refused };
@@ -164,6 +181,7 @@ impl Gate for Limiter {
     fn check(&self, budget: &Budget) {
         let resident = (self.machine.resident)().unwrap_or(0);
         let limit = self.limits.resident();
+        self.resident.store(resident, Ordering::Relaxed);
         self.too_much_resident.store(resident >= limit, Ordering::Relaxed);
         self.tell(budget.held() as u64, resident, self.refuses(budget, 0));
     }

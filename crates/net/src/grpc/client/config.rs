@@ -87,9 +87,11 @@ impl Config {
 
 impl Section for Config {
     fn describe(fields: &mut Fields<Self>) {
-        fields.field("endpoint", "Where to send: host:port, dns:///host:port or unix:///path.", |c| {
-            &mut c.endpoint
-        });
+        fields
+            .field("endpoint", "Where to send: host:port, dns:///host:port or unix:///path.", |c| {
+                &mut c.endpoint
+            })
+            .url();
         fields.field("compression", "How messages are compressed: gzip, snappy, zstd or none.", |c| {
             &mut c.compression
         });
@@ -135,8 +137,13 @@ impl Section for Config {
         if self.endpoint.is_empty() {
             return;
         }
-        if let Err(error) = Endpoint::parse(&self.endpoint) {
-            checks.at("endpoint", error.to_string());
+        match Endpoint::parse(&self.endpoint) {
+            Ok(_) => {}
+            // What is wrong may be the password.
+            Err(_) if self.endpoint.contains('@') => {
+                checks.at("endpoint", "an address has no user and no password");
+            }
+            Err(error) => checks.at("endpoint", error.to_string()),
         }
     }
 }

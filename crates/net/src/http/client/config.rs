@@ -111,10 +111,12 @@ impl Config {
 
 impl Section for Config {
     fn describe(fields: &mut Fields<Self>) {
-        fields.field("endpoint", "URL to send to.", |c| &mut c.endpoint);
-        fields.field("proxy_url", "Proxy for every request; the environment decides when empty.", |c| {
-            &mut c.proxy_url
-        });
+        fields.field("endpoint", "URL to send to.", |c| &mut c.endpoint).url();
+        fields
+            .field("proxy_url", "Proxy for every request; the environment decides when empty.", |c| {
+                &mut c.proxy_url
+            })
+            .url();
         fields.field("tls", "TLS of https:// targets.", |c| &mut c.tls);
         fields.field("timeout", "For a whole request; 0 is no limit.", |c| &mut c.timeout);
         fields.ignored::<i64>("read_buffer_size", "Bytes to read at once.", "buffers follow the traffic");

@@ -84,6 +84,7 @@ impl Config {
             idle_timeout: self.idle_timeout,
             keep_alives_enabled: self.keep_alives_enabled,
             response_headers: self.response_headers.0.clone(),
+            half_close: true,
             cors: self.cors.get().cloned(),
             handshake_timeout: self.handshake_timeout,
             body_timeout: self.body_timeout,

@@ -13,7 +13,7 @@ use std::time::Duration;
 
 use ::config::Secret;
 use bytes::Bytes;
-use http::header::{CONTENT_ENCODING, CONTENT_TYPE, RETRY_AFTER};
+use http::header::{CONTENT_ENCODING, CONTENT_TYPE, EXPECT, RETRY_AFTER};
 use http::request::Parts;
 use http::{HeaderMap, HeaderName, HeaderValue, StatusCode, Version};
 use http_body::{Body, Frame, SizeHint};
@@ -37,6 +37,9 @@ pub use crate::drive::{End, Reason};
 
 /// What is left of a refused body and still read, so that the client gets to reading the refusal: as much as Go does.
 const DISCARD: usize = 256 << 10;
+
+/// How long that may take if nothing of the request matters.
+const LONGEST_DISCARD: Duration = Duration::from_millis(500);
 
 /// Longest HTTP/1 head, and the most that is read at once.
 const MAX_BUFFER: usize = 64 << 10;
@@ -152,6 +155,7 @@ pub fn serve_connection<S: Service>(
         header,
         frame: settings.body_timeout,
         idle: settings.idle_timeout,
+        unkept: !settings.keep_alives_enabled,
         ..Limits::default()
     };
     let io = TokioIo::new(Metered::new(
@@ -186,7 +190,7 @@ fn builder(settings: &Settings, is_roomy: bool, executor: Executor) -> auto::Bui
         .timer(TokioTimer::new())
         // Heads are timed by the driver, which does not take an idle connection for a slow head.
         .header_read_timeout(None)
-        .half_close(true)
+        .half_close(settings.half_close)
         .keep_alive(settings.keep_alives_enabled)
         .max_buf_size(MAX_BUFFER);
     builder
@@ -252,18 +256,21 @@ impl<S: Service> Calls<S> {
     }
 
     async fn serve(&self, head: Parts, mut body: Incoming) -> Response {
-        let encoding = match self.encoding(&head) {
-            Ok(encoding) => encoding,
-            Err(error) => return self.service.refuse(&head, &error),
-        };
-        if let Some(response) = self.service.turn_away(&head, self.peer) {
-            return response;
-        }
         let deadline = match self.settings.read_timeout {
             Duration::ZERO => None,
             timeout => Instant::now().checked_add(timeout),
         };
         let mut pace = Pace::new(self.settings.body_timeout, deadline);
+        let encoding = match self.encoding(&head) {
+            Ok(encoding) => encoding,
+            Err(error) => {
+                let response = self.service.refuse(&head, &error);
+                return hear_out(&head, &mut body, &mut pace, response).await;
+            }
+        };
+        if let Some(response) = self.service.turn_away(&head, self.peer) {
+            return hear_out(&head, &mut body, &mut pace, response).await;
+        }
         let mut reservation = Reservation::new(Arc::clone(&self.memory));
         let read = match self.service.admit(&head) {
             Ok(()) => self.read(&mut body, &mut pace, &mut reservation).await,
@@ -353,6 +360,16 @@ impl From<ReadError> for BodyError {
             ReadError::Broken(error) => Self::Broken(error),
         }
     }
+}
+
+/// The answer to a request that was not looked into, after a little of what the client is sending.
+async fn hear_out(head: &Parts, body: &mut Incoming, pace: &mut Pace, response: Response) -> Response {
+    // Who waits to be told to go on sends nothing, and reading would tell it.
+    if !head.headers.contains_key(EXPECT) {
+        // A client that stops in the middle waits for an answer, too.
+        tokio::time::timeout(LONGEST_DISCARD, discard(body, pace)).await.ok();
+    }
+    response
 }
 
 /// Reads on a little, so that a client that is still sending is not cut off before it can read the answer.

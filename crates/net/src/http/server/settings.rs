@@ -21,8 +21,11 @@ pub struct Settings {
     pub write_timeout: Duration,
     /// For the next request.
     pub idle_timeout: Duration,
-    /// Serve more than one request on an HTTP/1 connection.
+    /// Serve more than the first request of a connection, or in HTTP/2 those that came with it.
     pub keep_alives_enabled: bool,
+    /// Answer clients that have closed their side of the connection. Otherwise such a client has gone away, which ends
+    /// the work for it. Ours, and no key.
+    pub half_close: bool,
     /// Added to every answer.
     pub response_headers: Vec<(String, Secret)>,
     /// Web pages that may send here.
@@ -46,6 +49,7 @@ impl Default for Settings {
             write_timeout: Duration::from_secs(30),
             idle_timeout: Duration::from_secs(60),
             keep_alives_enabled: true,
+            half_close: true,
             response_headers: Vec::new(),
             cors: None,
             handshake_timeout: Duration::from_secs(60),
