@@ -6,6 +6,7 @@ use anyhow::{Context as _, Result, anyhow};
 use component::BuildCx;
 use config::{Diagnostics, Lists, Location, Node, load_with};
 use engine::{Blueprint, Draft};
+use tokio::sync::oneshot;
 
 use crate::cli::Sources;
 use crate::components::COMPONENTS;
@@ -59,6 +60,16 @@ pub(crate) fn examine(locations: &[Location], lists: Lists) -> Examined {
         draft.try_build(&cx, &mut diagnostics);
     }
     Examined { draft, root: Some(tree.root), diagnostics }
+}
+
+/// The same on a thread of its own: a web server that holds it up must not hold up who asked for it.
+pub(crate) async fn read_aside(sources: &Sources) -> Result<Blueprint> {
+    let (sender, outcome) = oneshot::channel();
+    let sources = sources.clone();
+    // Whoever asked may have gone.
+    let work = move || drop(sender.send(read(&sources)));
+    std::thread::Builder::new().name("configuration".to_owned()).spawn(work)?;
+    outcome.await.context("reading the configuration ended unexpectedly")?
 }
 
 /// What the command line names, or the built-in configuration.

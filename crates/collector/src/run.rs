@@ -133,7 +133,17 @@ async fn supervise(mut engine: Engine, mut process: Process<'_>, mut requests: R
             asking = requests.next() => asking,
             () = fatal.reported() => break,
         };
-        let Some((outcome, stop)) = signals.hold(reload(&mut engine, &mut process), &give_up).await else {
+        process.notify.reloading();
+        let read = tokio::select! {
+            read = configuration::read_aside(process.sources) => read,
+            // What is being read is of no use any more.
+            asked = signals.next_stop() => {
+                tracing::info!(signal = asked.name(), "Received signal from OS");
+                break;
+            }
+        };
+        let reloading = reload(&mut engine, &mut process, read);
+        let Some((outcome, stop)) = signals.hold(reloading, &give_up).await else {
             return Ok(settle(&engine, &engine.undelivered(), &fatal));
         };
         asking.into_iter().for_each(|request| request.answer(&outcome));
@@ -185,9 +195,11 @@ impl Fixed {
 }
 
 /// Takes in a new configuration; whatever is wrong with it, the old one runs on. Tells everybody how it went.
-async fn reload(engine: &mut Engine, process: &mut Process<'_>) -> Result<()> {
-    process.notify.reloading();
-    let outcome = exchange(engine, process).await;
+async fn reload(engine: &mut Engine, process: &mut Process<'_>, read: Result<Blueprint>) -> Result<()> {
+    let outcome = match read {
+        Ok(blueprint) => exchange(engine, process, Arc::new(blueprint)).await,
+        Err(error) => Err(error),
+    };
     process.outcomes.note(&outcome);
     match &outcome {
         Ok(()) => {
@@ -202,8 +214,7 @@ async fn reload(engine: &mut Engine, process: &mut Process<'_>) -> Result<()> {
     outcome
 }
 
-async fn exchange(engine: &mut Engine, process: &mut Process<'_>) -> Result<()> {
-    let blueprint = Arc::new(configuration::read(process.sources)?);
+async fn exchange(engine: &mut Engine, process: &mut Process<'_>, blueprint: Arc<Blueprint>) -> Result<()> {
     let started = engine.run(Arc::clone(&blueprint)).await;
     started.map_err(|error| explained(&blueprint, error))?;
     process.now = blueprint;

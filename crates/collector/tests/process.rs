@@ -239,3 +239,34 @@ fn every_pipeline_in_the_repository_is_valid() {
     }
     assert!(checked > 0);
 }
+
+/// A web server that holds up a reload does not hold up the end.
+#[test]
+fn a_reload_that_waits_for_a_server_can_be_ended() {
+    let server = TcpListener::bind("127.0.0.1:0").expect("loopback has ports");
+    let url = format!("http://{}/config.yaml", server.local_addr().expect("it is bound"));
+    let mut child = collimator();
+    let mut child = child.args(["--config", &url]).stderr(Stdio::piped()).spawn().expect("it starts");
+    let mut stderr = BufReader::new(child.stderr.take().expect("it is piped"));
+
+    let (mut first, _) = server.accept().expect("it asks");
+    assert!(first.read(&mut [0; 4096]).expect("a request") > 0);
+    let config = configuration(0, "nop: ");
+    let head = format!("HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: {}\r\n\r\n", config.len());
+    write!(first, "{head}{config}").expect("it reads");
+    drop(first);
+    let mut said = String::new();
+    while !said.contains("Everything is ready") {
+        assert!(stderr.read_line(&mut said).expect("text") > 0, "it ended:\n{said}");
+    }
+
+    let pid = Pid::from_raw(i32::try_from(child.id()).expect("pids are small"));
+    kill(pid, Signal::SIGHUP).expect("it runs");
+    let (second, _) = server.accept().expect("it asks again");
+    kill(pid, Signal::SIGTERM).expect("it runs");
+    stderr.read_to_string(&mut said).expect("text");
+    assert!(child.wait().expect("it ends").success(), "{said}");
+    // It has not waited for an answer, or for its own patience to end.
+    assert!(!said.contains("Configuration refused"), "{said}");
+    drop(second);
+}

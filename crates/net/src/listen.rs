@@ -12,7 +12,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use config::{Checks, Choice, Fields, Section};
-use socket2::{Domain, Protocol, SockRef, Socket, TcpKeepalive, Type};
+use socket2::{Domain, Protocol, SockAddr, SockRef, Socket, TcpKeepalive, Type};
 use tokio::sync::Semaphore;
 
 use crate::{Peer, Stream};
@@ -339,13 +339,16 @@ fn bind_unix(settings: &Settings) -> io::Result<BoundSocket> {
         return Err(invalid("a unix socket needs a path"));
     }
     remove_stale(path)?;
-    let socket = std::os::unix::net::UnixListener::bind(path)?;
-    let file = SocketFile(path.to_owned());
+    let socket = Socket::new(Domain::UNIX, Type::STREAM, None)?;
     socket.set_nonblocking(true)?;
+    socket.bind(&SockAddr::unix(path)?)?;
+    let file = SocketFile(path.to_owned());
+    // Before it listens: nobody gets in while the file still has the permissions of the umask.
     if let Some(mode) = settings.socket_mode {
         std::fs::set_permissions(path, std::fs::Permissions::from_mode(mode))?;
     }
-    Ok(BoundSocket::Unix { socket, _file: file })
+    socket.listen(i32::try_from(settings.backlog).unwrap_or(i32::MAX))?;
+    Ok(BoundSocket::Unix { socket: socket.into(), _file: file })
 }
 
 /// Removes what a killed process left behind: a socket that nobody accepts on. Anything else at that path stays.

@@ -9,8 +9,8 @@ use std::time::Duration;
 use bytes::Bytes;
 use component::storage::{Position, Storage};
 use component::{
-    Capacity, Carries, Edge, Ended, ExporterUnit, Gate, Guard, Kind, NodeId, Outlet, Outlets, Processor,
-    RunCx, Spec, Stage, Way, channel,
+    Capacity, Carries, Edge, Ended, ExporterUnit, Gate, Guard, Kind, Listeners, NodeId, Outlet, Outlets,
+    Processor, RunCx, Spec, Stage, Way, channel,
 };
 use config::{Diagnostics, Node, Sources, Value};
 use data::{Account, Budget, Signal, Ticket, Verdict};
@@ -119,12 +119,24 @@ pub async fn receiver<F: Future<Output = ()>>(
     items: usize,
     send: impl FnOnce() -> F,
 ) {
+    receiver_with(stage, Listeners::default(), signal, items, send).await;
+}
+
+/// The same with sockets that are bound already, as after a reload: the test need not guess a free port.
+pub async fn receiver_with<F: Future<Output = ()>>(
+    stage: Stage,
+    listeners: Listeners,
+    signal: Signal,
+    items: usize,
+    send: impl FnOnce() -> F,
+) {
     let Stage::Receiver(run) = stage else { panic!("not a receiver") };
     let (node, account) = (NodeId::shared(Kind::Receiver, "under_test"), Arc::new(Account::default()));
     let (inlet, mut inbox) = channel(Capacity::inbox(), Arc::new(Account::default()));
     let edge = Edge { inlet, best_effort: false };
     let outlets = Outlets::default().with(signal, Outlet::new(vec![edge], Arc::clone(&account)));
-    let (cx, ready) = run_cx(node);
+    let (mut cx, ready) = run_cx(node);
+    cx.listeners = listeners.next_generation();
     let draining = cx.draining.clone();
     let task = tokio::spawn(run(outlets, cx));
     ready.await.expect("it becomes ready");

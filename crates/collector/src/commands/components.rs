@@ -45,6 +45,7 @@ fn named(name: &str) -> Result<Vec<&'static Spec>> {
 
 fn overview(specs: &[&Spec]) -> Result<String> {
     let mut text = String::new();
+    let widest = specs.iter().map(|spec| signals(spec).chars().count()).max().unwrap_or(0);
     for kind in Kind::ALL {
         let mut specs = specs.iter().filter(|spec| spec.kind == kind).peekable();
         if specs.peek().is_some() {
@@ -52,7 +53,7 @@ fn overview(specs: &[&Spec]) -> Result<String> {
         }
         for spec in specs {
             let (name, signals, stability) = (spec.name, signals(spec), spec.stability.name());
-            writeln!(text, "  {name:22} {signals:24} {stability:8} {}", spec.summary)?;
+            writeln!(text, "  {name:22} {signals:widest$} {stability:8} {}", spec.summary)?;
         }
     }
     Ok(text)

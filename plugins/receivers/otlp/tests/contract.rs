@@ -4,25 +4,28 @@
 
 use bytes::Bytes;
 use collimator_receiver_otlp::SPEC;
-use component::Stage;
+use component::{Listeners, Stage};
 use config::{Diagnostics, Sources};
 use data::Signal;
 use http::uri::PathAndQuery;
 use http::{HeaderMap, HeaderValue};
+use net::listen::{Bound, Settings};
 use testkit::generate::batch;
 
-/// A receiver of one protocol on a free port of loopback.
-fn receiver(protocol: &str) -> (Stage, String) {
-    let free = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
-    let endpoint = free.local_addr().unwrap().to_string();
-    drop(free);
+/// A receiver of one protocol on a port of loopback, whose socket it finds bound.
+fn receiver(protocol: &str) -> (Stage, Listeners, String) {
+    let any = Settings { endpoint: "127.0.0.1:0".to_owned(), ..Settings::default() };
+    let bound = Bound::bind(&any).unwrap();
+    let endpoint = bound.local_addr().unwrap().to_string();
+    let (listeners, key) = (Listeners::default(), Settings { endpoint: endpoint.clone(), ..any }.key());
+    listeners.open(&key, || Ok::<_, std::convert::Infallible>(bound)).unwrap();
     let yaml = format!("{{protocols: {{{protocol}: {{endpoint: '{endpoint}'}}}}}}");
     let mut sources = Sources::default();
     let source = sources.add("test.yaml", yaml.as_str());
     let mut diagnostics = Diagnostics::new(sources);
     let body = config::yaml::parse(&yaml, source, &mut diagnostics).unwrap();
     let plan = SPEC.parse(&body, &mut diagnostics, "receivers::otlp").unwrap();
-    (plan.build(&testkit::build_cx()).unwrap(), endpoint)
+    (plan.build(&testkit::build_cx()).unwrap(), listeners, endpoint)
 }
 
 fn encoded(signal: Signal, items: usize) -> Vec<Bytes> {
@@ -39,7 +42,7 @@ async fn grpc_keeps_the_contract() {
         (Signal::Metrics, "metrics.v1.Metrics"),
         (Signal::Logs, "logs.v1.Logs"),
     ] {
-        let (stage, endpoint) = receiver("grpc");
+        let (stage, listeners, endpoint) = receiver("grpc");
         let path = format!("/opentelemetry.proto.collector.{service}Service/Export");
         let send = || async move {
             let tls = net::tls::ClientSettings { insecure: true, ..net::tls::ClientSettings::default() };
@@ -52,14 +55,14 @@ async fn grpc_keeps_the_contract() {
                 assert_eq!(&answer.unwrap().message[..], [0x0a, 0x00]);
             }
         };
-        testkit::contract::receiver(stage, signal, 123, send).await;
+        testkit::contract::receiver_with(stage, listeners, signal, 123, send).await;
     }
 }
 
 #[tokio::test]
 async fn http_keeps_the_contract() {
     for signal in [Signal::Traces, Signal::Metrics, Signal::Logs] {
-        let (stage, endpoint) = receiver("http");
+        let (stage, listeners, endpoint) = receiver("http");
         let send = || async move {
             let (settings, environment) = Default::default();
             let client = net::http::client::Client::new(settings, &environment).unwrap();
@@ -71,6 +74,6 @@ async fn http_keeps_the_contract() {
                 assert_eq!((answer.status.as_u16(), &answer.body[..]), (200, &[0x0a, 0x00][..]));
             }
         };
-        testkit::contract::receiver(stage, signal, 123, send).await;
+        testkit::contract::receiver_with(stage, listeners, signal, 123, send).await;
     }
 }
