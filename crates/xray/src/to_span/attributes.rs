@@ -1,5 +1,8 @@
 //! Attributes, written to the wire one behind the other.
 
+use std::collections::HashMap;
+use std::hash::{BuildHasher as _, RandomState};
+
 use otlp::wire::{
     WireType, len_field_len, varint_len, write_fixed64_field, write_tag, write_varint, write_varint_field,
 };
@@ -25,8 +28,12 @@ const VALUES: u32 = 1;
 #[derive(Debug, Default)]
 pub(super) struct Attributes {
     field: u32,
+    watched: bool,
     /// Where the names and the attributes written so far lie, while two of one name are possible.
-    written: Option<Vec<Written>>,
+    written: Vec<Written>,
+    /// The last of them whose name has this hash: a document may have thousands.
+    by_name: HashMap<u64, usize>,
+    hasher: RandomState,
     scratch: Vec<u8>,
 }
 
@@ -42,7 +49,9 @@ impl Attributes {
     /// Begins the attributes of a message, which are its field number `field`.
     pub(super) fn open(&mut self, field: u32, watched: bool) {
         self.field = field;
-        self.written = watched.then(Vec::new);
+        self.watched = watched;
+        self.written.clear();
+        self.by_name.clear();
     }
 
     /// A string, unless there is none.
@@ -125,7 +134,7 @@ impl Attributes {
     /// Everything of an attribute up to its value's member, which takes `any` bytes.
     #[inline]
     fn head(&mut self, out: &mut Vec<u8>, name: &[u8], any: usize) {
-        if self.written.is_some() {
+        if self.watched {
             self.replace(out, name);
         }
         let start = out.len();
@@ -138,26 +147,31 @@ impl Attributes {
         out.extend_from_slice(name);
         write_tag(out, VALUE, WireType::Len);
         write_varint(out, any as u64);
-        if let Some(written) = &mut self.written {
-            written.push(Written { start, end: out.len() + any, name: at, name_len: name.len() });
+        if self.watched {
+            self.by_name.insert(self.hasher.hash_one(name), self.written.len());
+            self.written.push(Written { start, end: out.len() + any, name: at, name_len: name.len() });
         }
     }
 
     /// Takes out the attribute of this name, if there is one.
     #[cold]
     fn replace(&mut self, out: &mut Vec<u8>, name: &[u8]) {
-        let Some(written) = &mut self.written else { return };
-        let same = |it: &Written| out.get(it.name..it.name + it.name_len) == Some(name);
-        let Some(found) = written.iter().position(same) else { return };
-        let Written { start, end, .. } = written.remove(found);
-        let len = end.saturating_sub(start);
-        if end <= out.len() && start <= end {
-            out.drain(start..end);
+        let Some(found) = self.by_name.get(&self.hasher.hash_one(name)) else { return };
+        let Some(Written { start, end, name: at, name_len }) = self.written.get(*found).copied() else {
+            return;
+        };
+        let Some(len) = end.checked_sub(start).filter(|_| end <= out.len()) else { return };
+        if out.get(at..at + name_len) != Some(name) {
+            return;
         }
-        for later in written.iter_mut().filter(|it| it.start >= end) {
+        out.drain(start..end);
+        for later in self.written.iter_mut().skip(*found + 1) {
             later.start -= len;
             later.end -= len;
             later.name -= len;
+        }
+        if let Some(gone) = self.written.get_mut(*found) {
+            gone.end = gone.start;
         }
     }
 }

@@ -268,6 +268,26 @@ fn r15_annotations() {
 }
 
 #[test]
+fn thousands_of_annotations_are_written_each_once() {
+    let mut annotations = serde_json::Map::new();
+    for number in 0..5000 {
+        annotations.insert(format!("a.{number}"), json!(number));
+        annotations.insert(format!("aws.xray.metadata.{number}"), json!("annotation"));
+    }
+    let metadata: serde_json::Map<_, _> = (0..2000).map(|number| (number.to_string(), json!({}))).collect();
+    let text = changed(json!({"annotations": annotations, "metadata": metadata}));
+    // `attributes` asserts that no name is there twice.
+    let span = translate(&text, Options::default()).expect("taken").spans.remove(0);
+    let found = span["attributes"].as_object().expect("a map");
+    assert_eq!(found.len(), 1 + 5000 + 5000);
+    assert_eq!(found["a.4999"], 4999);
+    assert_eq!(
+        (&found["aws.xray.metadata.1999"], &found["aws.xray.metadata.2000"]),
+        (&json!("{}"), &json!("annotation"))
+    );
+}
+
+#[test]
 fn r16_metadata() {
     let (_, span) = one(json!({"metadata": {"default": {"a": 1}, "ns": {}, "n2": null}}));
     let wanted = json!({
@@ -451,6 +471,11 @@ fn absurd_documents_are_refused_by_their_bounds() {
     };
     assert_eq!(refusal(&deep(64), default), None);
     assert_eq!(refusal(&deep(65), default), Some(Reason::TooDeep));
+    assert_eq!(
+        refusal(&deep(256), Limits { max_depth: 256, ..default }),
+        None,
+        "the most that can be configured"
+    );
     assert_eq!(refusal(&deep(5), Limits { max_segments: 5, ..default }), Some(Reason::TooManySegments));
     assert_eq!(refusal(&deep(5), Limits { max_bytes: 100, ..default }), Some(Reason::TooLarge));
     for open in ["[", "{\"a\":"] {
