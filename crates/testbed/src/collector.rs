@@ -63,11 +63,28 @@ impl Collector {
         Self::launch(config, &[], TempDir::new().unwrap())
     }
 
+    /// Starts in the X-Ray daemon's place: with `cfg.yaml` in the working directory, and the daemon's arguments.
+    #[must_use]
+    pub fn start_daemon(file: &str, arguments: &[&str], environment: &[(&str, &str)]) -> Self {
+        let directory = TempDir::new().unwrap();
+        std::fs::write(directory.path().join("cfg.yaml"), file).unwrap();
+        let mut command = Command::new(binary::path());
+        command.arg("xray-daemon").args(arguments);
+        let collector = Self::spawn(command, environment, directory);
+        collector.wait_for(READY);
+        collector
+    }
+
     fn launch(config: &str, environment: &[(&str, &str)], directory: TempDir) -> Self {
         let path = directory.path().join("config.yaml");
         std::fs::write(&path, in_directory(config, directory.path())).unwrap();
         let mut command = Command::new(binary::path());
-        command.arg("--config").arg(path).current_dir(directory.path());
+        command.arg("--config").arg(path);
+        Self::spawn(command, environment, directory)
+    }
+
+    fn spawn(mut command: Command, environment: &[(&str, &str)], directory: TempDir) -> Self {
+        command.current_dir(directory.path());
         command.envs(environment.iter().copied()).stdin(Stdio::null());
         let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
         let output = Arc::new(Mutex::new(String::new()));
