@@ -75,8 +75,16 @@ fn it_is_called_as_the_daemon_is_called() {
         (vec!["-h".to_owned()], 0, "--buffer-memory"),
         (vec!["-c".to_owned(), "/no/such/file".to_owned()], 1, "/no/such/file"),
         (vec!["-c".to_owned(), file("Regio: x\nVersion: 2\n")], 1, "did you mean `Region`?"),
-        (vec!["-m".to_owned(), "2".to_owned()], 1, "Minimum memory required: 3 MB"),
-        (vec!["-l".to_owned(), "loud".to_owned()], 1, "expected one of dev, debug, info, warn, error, prod"),
+        (
+            vec!["-n=eu-west-1".to_owned(), "-m".to_owned(), "2".to_owned()],
+            1,
+            "Minimum memory required: 3 MB",
+        ),
+        (
+            vec!["-n=eu-west-1".to_owned(), "-l".to_owned(), "loud".to_owned()],
+            1,
+            "expected one of dev, debug, info, warn, error, prod",
+        ),
     ] {
         let mut command = Command::new(testbed::binary());
         let output = command.arg("xray-daemon").args(&arguments).current_dir("/").output().unwrap();
