@@ -101,7 +101,12 @@ fn documents_become_otlp_and_come_back() {
         lines(&plain)[0]["resourceSpans"][0]["scopeSpans"][0]["spans"].as_array().map(Vec::len),
         Some(2)
     );
-    for input in [wrapped.to_string(), format!("{header}{document}\n"), json!([document]).to_string()] {
+    for input in [
+        format!("\u{feff}{document}"),
+        wrapped.to_string(),
+        format!("{header}{document}\n"),
+        json!([document]).to_string(),
+    ] {
         assert_eq!(converted(&[], input.as_bytes()), plain, "{input}");
     }
     for to in ["otlp-json", "otlp-proto"] {
@@ -151,7 +156,10 @@ fn the_report_says_what_was_not_carried_over_and_what_was_refused() {
         first["refused"][0],
         json!({"reason": "neither OTLP nor an X-Ray document", "count": 1, "places": ["line 4"]})
     );
-    assert_eq!(first["refused"][1], json!({"reason": "not JSON", "count": 1, "places": ["line 2"]}));
+    assert_eq!(
+        first["refused"][1],
+        json!({"reason": "not JSON, or nested too deeply", "count": 1, "places": ["line 2"]})
+    );
     assert_eq!((&second["read"]["documents"], &second["written"]["spans"]), (&json!(1), &json!(1)));
     assert_eq!(
         (&second["refused"][0]["reason"], &second["refused"][0]["count"]),
@@ -164,7 +172,7 @@ fn the_report_says_what_was_not_carried_over_and_what_was_refused() {
         "4 spans became 4 documents\n  1 document shortened, since it was too large\n  not carried over\n";
     assert!(text.contains(expected), "{text}");
     assert!(text.contains("2 × resources of subsegments\n") && !text.contains("events"), "{text}");
-    assert!(text.contains("    1 × not JSON (line 2)\n"), "{text}");
+    assert!(text.contains("    1 × not JSON, or nested too deeply (line 2)\n"), "{text}");
 
     let output = run(&["--report", "--report-format", "json"], request().to_string().as_bytes());
     let report: Value = serde_json::from_slice(&output.stderr).expect("JSON");
@@ -206,6 +214,9 @@ fn files_that_can_t_be_used_are_named() {
         assert!(output.status.code() == Some(1) && errors.contains(text), "{arguments:?}: {errors}");
     };
     fails(&["/nowhere/in.json"], "opening /nowhere/in.json");
+    // What was done until then is in the report.
+    fails(&["--report", name, "/nowhere/in.json"], "1 document became 2 spans");
+    fails(&["--report", name, "/nowhere/in.json"], "opening /nowhere/in.json");
     fails(&["-o", "/nowhere/out.json", name], "creating /nowhere/out.json");
     fails(&["-o", name, name], "can't be the output");
     assert_eq!(fs::read(Path::new(name)).expect("still there"), document().to_string().into_bytes());

@@ -236,6 +236,18 @@ mod tests {
         }
     }
 
+    proptest::proptest! {
+        #[test]
+        fn every_double_reads_back(value: f64) {
+            let text = written(|out| double(out, value));
+            let read: f64 = text.trim_matches('"').parse().expect("a number");
+            assert!(read == value || (read.is_nan() && value.is_nan()), "{value:e} as {text}");
+            if value.is_finite() {
+                assert!(serde_json::from_str::<f64>(&text).is_ok(), "{text}");
+            }
+        }
+    }
+
     #[test]
     fn seconds_are_the_nearest_double_in_its_shortest_form() {
         for (nanos, text) in [

@@ -12,6 +12,11 @@ const MAX_PIECE: u64 = 256 << 20;
 /// How many lists and texts a document may be wrapped in.
 const MAX_WRAPPINGS: u32 = 10;
 
+/// Of a line that no JSON value fills.
+const NOT_JSON: &str = "not JSON, or nested too deeply";
+/// The mark that some programs put before UTF-8.
+const BYTE_ORDER_MARK: &[u8] = "\u{feff}".as_bytes();
+
 /// What can be converted by itself.
 #[derive(Debug)]
 pub(super) enum Piece {
@@ -110,13 +115,16 @@ impl Input {
         self.number += 1;
         self.done = read == 0;
         let place = format!("line {}", self.number);
+        if self.number == 1 && line.starts_with(BYTE_ORDER_MARK) {
+            line.drain(..BYTE_ORDER_MARK.len());
+        }
         if line.trim_ascii().is_empty() {
             return Ok(());
         }
         match scan::document(&line) {
             Some((_, value)) => self.value(value, &place, MAX_WRAPPINGS),
             None if self.number == 1 && read as u64 != MAX_PIECE => return self.rest_of_text(line),
-            None => self.push(Piece::Unreadable("not JSON".to_owned()), place),
+            None => self.push(Piece::Unreadable(NOT_JSON.to_owned()), place),
         }
         Ok(())
     }
@@ -144,7 +152,7 @@ impl Input {
                 self.value(value, &place, MAX_WRAPPINGS);
                 rest = after;
             } else {
-                self.push(Piece::Unreadable("not JSON".to_owned()), place);
+                self.push(Piece::Unreadable(NOT_JSON.to_owned()), place);
                 let start = rest.trim_ascii_start();
                 let end = start.iter().position(|byte| *byte == b'\n').unwrap_or(start.len());
                 rest = start.get(end..).unwrap_or_default();
@@ -165,7 +173,7 @@ impl Input {
                 let text = scan::unescape(inside);
                 match scan::document(&text) {
                     Some((_, value)) => self.value(value, place, wrappings),
-                    None => self.push(Piece::Unreadable("not JSON".to_owned()), place.to_owned()),
+                    None => self.push(Piece::Unreadable(NOT_JSON.to_owned()), place.to_owned()),
                 }
             }
             Some(b'{') => self.object(value, place, wrappings),
@@ -276,7 +284,7 @@ impl Input {
 /// JSON begins as JSON does and has no other control characters than those that end lines; a line feed is also
 /// protobuf's tag of a request's field.
 fn form_of(beginning: &[u8]) -> Form {
-    let beginning = beginning.strip_prefix("\u{feff}".as_bytes()).unwrap_or(beginning);
+    let beginning = beginning.strip_prefix(BYTE_ORDER_MARK).unwrap_or(beginning);
     let is_text = !beginning.iter().any(|byte| *byte < 0x20 && !byte.is_ascii_whitespace());
     match beginning.trim_ascii_start().first() {
         Some(b'{' | b'[' | b'"') | None if is_text => Form::Lines,

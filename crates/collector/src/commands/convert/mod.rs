@@ -32,18 +32,15 @@ pub(super) fn convert(conversion: &Conversion) -> Result<ExitCode> {
     let mut converter = Converter::new(conversion, open_output(conversion, &files)?);
     let mut accounts = Accounts::default();
     let result = files.iter().try_for_each(|file| {
-        let mut input = Input::open(file)?;
-        let account = converter.convert(&mut input).with_context(|| format!("converting {file}"));
+        let converted = Input::open(file).and_then(|mut input| {
+            converter.convert(&mut input).with_context(|| format!("converting {file}"))
+        });
         // What was done until then is reported, too.
+        converter.account.input.clone_from(file);
         accounts.add(std::mem::take(&mut converter.account));
-        account
+        converted
     });
     let result = result.and_then(|()| converter.out.flush().context("writing the output"));
-    match result {
-        // Whoever has stopped reading does not want the rest.
-        Err(error) if is_broken_pipe(&error) => {}
-        result => result?,
-    }
     if let Some(file) = &conversion.report {
         accounts.write(file, conversion.report_format)?;
     } else if accounts.refused() > 0 {
@@ -51,6 +48,11 @@ pub(super) fn convert(conversion: &Conversion) -> Result<ExitCode> {
             "{} could not be converted; --report says why",
             report::things(accounts.refused(), "thing")
         );
+    }
+    match result {
+        // Whoever has stopped reading does not want the rest.
+        Err(error) if is_broken_pipe(&error) => {}
+        result => result?,
     }
     Ok(if accounts.refused() > 0 { ExitCode::FAILURE } else { ExitCode::SUCCESS })
 }
@@ -115,7 +117,6 @@ impl Converter {
     }
 
     fn convert(&mut self, input: &mut Input) -> Result<()> {
-        self.account.input.clone_from(&input.name);
         let mut progress = Progress::new(&input.name, input.total);
         while let Some((piece, place)) = input.next_piece()? {
             match piece {
