@@ -129,7 +129,7 @@ pub(crate) fn first_answer(
 }
 
 impl Outcome {
-    fn new() -> anyhow::Result<Self> {
+    pub(crate) fn new() -> anyhow::Result<Self> {
         let latency = Histogram::new_with_bounds(1, 3_600_000_000, 3).ok().context("histogram bounds")?;
         Ok(Outcome {
             sent: 0,

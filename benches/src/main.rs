@@ -16,10 +16,12 @@ mod relay;
 mod report;
 mod run;
 mod scenario;
+mod segments;
 mod sink;
 mod spans;
 mod subject;
 mod wire;
+mod xray;
 
 use clap::Parser;
 use cli::{Cli, Command};

@@ -9,7 +9,8 @@ use crate::{
     cli::{Compression, PipelineOptions},
     drain, overload, report,
     run::{self, Load, Measured},
-    scenario::Scenario,
+    scenario::{Input, Scenario},
+    segments,
     subject::Subject,
 };
 
@@ -25,6 +26,8 @@ pub(crate) fn run(options: &PipelineOptions) -> anyhow::Result<()> {
             scenario.portable.left_out.join(", ")
         ));
     }
+    let otlp = scenario.input == Input::Otlp;
+    anyhow::ensure!(otlp || !options.overload && options.drain.is_none(), "datagrams are not answered");
     if options.overload {
         let mut load = first_load(options, 50_000.0, 300.0);
         load.concurrency = load.concurrency.max(32);
@@ -46,7 +49,10 @@ fn first_load(options: &PipelineOptions, rate: f64, seconds: f64) -> Load {
 
 /// Alternate rounds of every subject under every load.
 fn compare(options: &PipelineOptions, scenario: &Scenario, subjects: &[Subject]) -> anyhow::Result<()> {
-    let loads = loads(options);
+    let loads = match scenario.input {
+        Input::Otlp => loads(options),
+        Input::Segments => vec![segments_load(options)],
+    };
     let rounds = options.rounds.unwrap_or(if subjects.len() > 1 && !options.short { 3 } else { 1 });
     let mut runs: Vec<Measured> = Vec::new();
     for load in &loads {
@@ -148,6 +154,14 @@ fn loads(options: &PipelineOptions) -> Vec<Load> {
         load
     };
     options.connections.iter().map(|connections| load(*connections)).collect()
+}
+
+/// The load of a scenario that is fed with datagrams.
+fn segments_load(options: &PipelineOptions) -> Load {
+    let rate = options.rate.and_then(|rate| rate.0).unwrap_or(segments::RATE);
+    let seconds = if options.short { 2.0 } else { 10.0 };
+    let connections = first_connections(options);
+    one_load(options, &format!("{rate:.0}/s, datagrams"), Some(rate), 1, connections, seconds)
 }
 
 fn first_connections(options: &PipelineOptions) -> usize {

@@ -15,7 +15,8 @@ use crate::{
     ledger::{Balance, Ledger},
     load::{self, Outcome, Plan},
     measure::{self, Memory},
-    scenario::{Endpoints, Output, Scenario},
+    scenario::{Endpoints, Input, Output, Scenario},
+    segments,
     sink::Sink,
     subject::Subject,
 };
@@ -45,6 +46,15 @@ pub(crate) struct Load {
 }
 
 impl Load {
+    /// The load for a relay, which only knows OTLP and gets it plain.
+    fn for_floor(&self, input: Input) -> Load {
+        let load = Load { gzip: false, ..self.clone() };
+        match input {
+            Input::Otlp => load,
+            Input::Segments => Load { rate: None, spans_per_request: 128, ..load },
+        }
+    }
+
     pub(crate) fn plan(&self, endpoints: &Endpoints, retry_for: Option<Duration>) -> Plan {
         Plan {
             target: endpoints.grpc,
@@ -116,7 +126,10 @@ pub(crate) fn start(
     let endpoints = Endpoints::free(sink.address(), folder)?;
     let command = subject.command(scenario, &endpoints, folder)?;
     let mut child = child::Subject::start(&command, &endpoints.environment(), &folder.join("log.txt"))?;
-    let first = load::first_answer(endpoints.grpc, &ledger, START_LIMIT);
+    let first = match subject.input(scenario) {
+        Input::Otlp => load::first_answer(endpoints.grpc, &ledger, START_LIMIT),
+        Input::Segments => segments::first_arrival(endpoints.xray, &ledger, START_LIMIT),
+    };
     child.expect_running()?;
     let first = first.with_context(|| child.log_tail())?;
     let first_accepted = first.duration_since(child.started());
@@ -130,7 +143,8 @@ pub(crate) fn start(
 pub(crate) fn measure(subject: &Subject, scenario: &Scenario, load: &Load) -> anyhow::Result<Measured> {
     let is_floor = matches!(subject, Subject::Floor(_));
     let output = if is_floor { Output::Sink } else { scenario.output };
-    let plan = |endpoints: &Endpoints| Plan { gzip: load.gzip && !is_floor, ..load.plan(endpoints, None) };
+    let name = &load.name;
+    let load = if is_floor { &load.for_floor(scenario.input) } else { load };
     let folder = tempfile::tempdir()?;
     let Started { mut child, sink, ledger, endpoints, first_accepted } =
         start(subject, scenario, load.sink_frame, folder.path())?;
@@ -140,7 +154,11 @@ pub(crate) fn measure(subject: &Subject, scenario: &Scenario, load: &Load) -> an
     let ticks_before = measure::ticks(child.pid()).unwrap_or_default();
     let sink_before = measure::threads_cpu("sink");
     let own_before = measure::own_cpu();
-    let outcome = load::run(&plan(&endpoints), &ledger, &load::Stop::default())?;
+    let plan = load.plan(&endpoints, None);
+    let outcome = match subject.input(scenario) {
+        Input::Otlp => load::run(&plan, &ledger, &load::Stop::default())?,
+        Input::Segments => segments::run(&plan, endpoints.xray, &ledger)?,
+    };
     child.expect_running()?;
     anyhow::ensure!(outcome.acknowledged > 0, "no request was accepted; refused: {:?}", outcome.refused);
     if output == Output::Sink {
@@ -162,7 +180,7 @@ pub(crate) fn measure(subject: &Subject, scenario: &Scenario, load: &Load) -> an
     let per_span = |time: Duration| time.as_secs_f64() * 1e6 / outcome.acknowledged.max(1) as f64;
     Ok(Measured {
         subject: subject.name(),
-        load: load.name.clone(),
+        load: name.clone(),
         balance: ledger.balance(),
         balance_checked: output != Output::Nowhere,
         cpu: per_span(cpu),

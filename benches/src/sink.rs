@@ -1,4 +1,5 @@
-//! The backend behind the collector: an OTLP gRPC server that notes span ids and does nothing else.
+//! The backend behind the collector: an OTLP gRPC server that notes span ids and does nothing else, and X-Ray's API
+//! ([`crate::xray`]) for whoever speaks HTTP/1.1 on the same port.
 //!
 //! It runs on h2 itself and on one thread, so that the collector under test, not the sink, is the bottleneck.
 //! It advertises what a gRPC server in Go or Java does: frames of 16 KiB, windows of some megabytes.
@@ -24,7 +25,7 @@ use tokio::{
     task::JoinSet,
 };
 
-use crate::{grpc, ledger::Ledger, wire};
+use crate::{grpc, ledger::Ledger, wire, xray};
 
 /// How long a request may be kept waiting by the throttle before it is refused instead.
 const MAX_WAIT: Duration = Duration::from_secs(2);
@@ -38,7 +39,7 @@ pub(crate) struct Sink {
 }
 
 /// What the connections of a sink share.
-struct Shared {
+pub(crate) struct Shared {
     ledger: Mutex<Arc<Ledger>>,
     requests: AtomicU64,
     refused: AtomicU64,
@@ -92,6 +93,29 @@ impl Drop for Sink {
     }
 }
 
+impl Shared {
+    pub(crate) fn count_request(&self) {
+        self.requests.fetch_add(1, Relaxed);
+    }
+
+    pub(crate) fn count_malformed(&self) {
+        self.malformed.fetch_add(1, Relaxed);
+    }
+
+    /// How long these spans have to wait, or `None` when they are refused, which is counted.
+    pub(crate) fn throttle(&self, spans: usize, now: Instant) -> Option<Duration> {
+        let wait = self.throttle.reserve(spans, now);
+        if wait.is_none() {
+            self.refused.fetch_add(1, Relaxed);
+        }
+        wait
+    }
+
+    pub(crate) fn receive(&self, ids: &[u64]) {
+        self.ledger.lock().unwrap_or_else(PoisonError::into_inner).receive(ids);
+    }
+}
+
 /// Takes spans at a limited rate, in order of arrival.
 struct Throttle {
     spans_per_second: AtomicU64,
@@ -138,6 +162,12 @@ async fn serve(
 
 async fn connection(stream: TcpStream, shared: Arc<Shared>, frame: u32) {
     drop(stream.set_nodelay(true));
+    // HTTP/2 begins with PRI, a call of X-Ray's API with POST: the second byte tells.
+    let mut begin = [0; 2];
+    while matches!(stream.peek(&mut begin).await, Ok(1)) {}
+    if begin != *b"PR" {
+        return xray::connection(stream, shared).await;
+    }
     let handshake = h2::server::Builder::new()
         .max_frame_size(frame)
         .initial_window_size(4 << 20)
@@ -156,25 +186,22 @@ async fn connection(stream: TcpStream, shared: Arc<Shared>, frame: u32) {
 /// Takes one request and answers it; a failure to answer means that the client has gone.
 async fn answer(body: RecvStream, respond: SendResponse<Bytes>, shared: Arc<Shared>, traces: bool) {
     let Some(chunks) = receive(body).await else { return };
-    shared.requests.fetch_add(1, Relaxed);
+    shared.count_request();
     let mut code = grpc::OK;
     if traces {
         code = match read_ids(&chunks) {
             None => {
-                shared.malformed.fetch_add(1, Relaxed);
+                shared.count_malformed();
                 grpc::INTERNAL
             }
-            Some(ids) => match shared.throttle.reserve(ids.len(), Instant::now()) {
-                None => {
-                    shared.refused.fetch_add(1, Relaxed);
-                    grpc::UNAVAILABLE
-                }
+            Some(ids) => match shared.throttle(ids.len(), Instant::now()) {
+                None => grpc::UNAVAILABLE,
                 Some(wait) => {
                     drop(chunks);
                     if !wait.is_zero() {
                         tokio::time::sleep(wait).await;
                     }
-                    shared.ledger.lock().unwrap_or_else(PoisonError::into_inner).receive(&ids);
+                    shared.receive(&ids);
                     grpc::OK
                 }
             },

@@ -7,7 +7,7 @@ use clap::ValueEnum;
 
 use crate::{
     relay::{Stack, Threads},
-    scenario::{Endpoints, Scenario},
+    scenario::{Endpoints, Input, Scenario},
 };
 
 /// A program that takes part in a comparison.
@@ -82,6 +82,14 @@ impl Subject {
                     .map_or("peer".into(), |name| format!("peer {}", name.to_string_lossy()))
             }
             Subject::Floor(floor) => format!("floor {}", floor.name()),
+        }
+    }
+
+    /// What it is fed with: a relay only knows OTLP.
+    pub(crate) fn input(&self, scenario: &Scenario) -> Input {
+        match self {
+            Subject::Floor(_) => Input::Otlp,
+            Subject::Collector { .. } | Subject::Peer { .. } => scenario.input,
         }
     }
 
