@@ -60,13 +60,15 @@ impl HttpClient for Http {
         settings: &HttpConnectorSettings,
         _components: &RuntimeComponents,
     ) -> SharedHttpConnector {
-        let limit = match (settings.connect_timeout(), settings.read_timeout()) {
-            (Some(connect), Some(read)) => connect.saturating_add(read),
-            (Some(limit), None) | (None, Some(limit)) => limit.max(Duration::from_secs(5)),
-            (None, None) => TIMEOUT,
-        };
+        let limit = limit(settings.connect_timeout(), settings.read_timeout());
         SharedHttpConnector::new(Connector { http: self.clone(), limit })
     }
+}
+
+/// For a whole request. The metadata services have short limits for both parts; STS and SSO only one for connecting, which
+/// says nothing about how long an answer may take.
+fn limit(connect: Option<Duration>, read: Option<Duration>) -> Duration {
+    read.map_or(TIMEOUT, |read| read.saturating_add(connect.unwrap_or(read)))
 }
 
 #[derive(Clone, Debug)]
@@ -98,5 +100,32 @@ impl Connector {
         *response.status_mut() = answer.status;
         *response.headers_mut() = answer.headers;
         HttpResponse::try_from(response).map_err(|error| ConnectorError::other(error.into(), None))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_limit_for_connecting_is_none_for_the_answer() {
+        let seconds = |seconds: f64| Some(Duration::from_secs_f64(seconds));
+        assert_eq!(limit(seconds(1.0), seconds(1.0)), Duration::from_secs(2), "the metadata services");
+        assert_eq!(limit(seconds(3.1), None), TIMEOUT, "STS");
+        assert_eq!((limit(None, None), limit(None, seconds(2.0))), (TIMEOUT, Duration::from_secs(4)));
+    }
+
+    #[test]
+    fn no_proxy_stands_before_the_metadata_services() {
+        let proxies = Environment {
+            http_proxy: "http://proxy:1".to_owned(),
+            https_proxy: "http://proxy:1".to_owned(),
+            no_proxy: "internal".to_owned(),
+        };
+        let proxies = net::proxy::Proxies::new("", &Http::new(proxies).proxies).unwrap();
+        for direct in ["169.254.169.254", "169.254.170.2", "169.254.170.23", "fd00:ec2::254", "internal"] {
+            assert!(proxies.for_target(false, direct, 80).is_none(), "{direct}");
+        }
+        assert!(proxies.for_target(true, "sts.eu-west-1.amazonaws.com", 443).is_some());
     }
 }

@@ -5,15 +5,15 @@ use std::time::{Duration, UNIX_EPOCH};
 
 use bytes::Bytes;
 use data::Clock;
-use http::header::{CONNECTION, CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE, HOST, HeaderName};
+use http::header::{CONNECTION, CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE, EXPECT, HOST, HeaderName};
 use http::{HeaderMap, HeaderValue, StatusCode};
 use net::http::client::SendError;
 use net::http::server::{Request, Response, Service};
 use telemetry::metrics::Counter;
 use xray::sampling::Operation;
 
-use super::MAX_ANSWER;
 use super::rules::Rules;
+use super::{MAX_ANSWER, TIMEOUT};
 use crate::{Answer, Client, ClientError};
 
 /// Headers of one hop, which concern nobody behind it.
@@ -76,8 +76,11 @@ async fn forward(client: &Client, request: Request, now: Duration) -> Result<Res
         return Err(told(StatusCode::BAD_REQUEST, "InvalidRequestException", "the request has no path"));
     };
     let headers = inbound(head.headers);
-    let sent = client.send(head.method, path, headers, &[request.body], UNIX_EPOCH + now).await;
-    match sent {
+    let body = [request.body];
+    let sending = client.send(head.method, path, headers, &body, UNIX_EPOCH + now);
+    // The request's own limit does not hold while credentials are fetched.
+    let timed_out = || Err(ClientError::Send(SendError::Timeout));
+    match tokio::time::timeout(TIMEOUT, sending).await.unwrap_or_else(|_| timed_out()) {
         Ok(answer) if answer.body.len() > MAX_ANSWER => {
             tracing::warn!(path, "the service's answer is too long");
             Err(empty(StatusCode::BAD_GATEWAY))
@@ -114,6 +117,8 @@ fn inbound(mut headers: HeaderMap) -> HeaderMap {
     drop_hop(&mut headers);
     headers.remove(HOST);
     headers.remove(CONTENT_ENCODING);
+    // The body is here already.
+    headers.remove(EXPECT);
     let forwarded: Vec<HeaderName> = headers
         .keys()
         .filter(|name| name.as_str() == "forwarded" || name.as_str().starts_with("x-forwarded-"))

@@ -33,7 +33,7 @@ pub(crate) const MAX_ANSWER: usize = 32 << 20;
 const HEAD_TIMEOUT: Duration = Duration::from_secs(20);
 
 /// For a forwarded request, with everything that belongs to it.
-const TIMEOUT: Duration = Duration::from_secs(30);
+pub(crate) const TIMEOUT: Duration = Duration::from_secs(30);
 
 /// Connections at once. SDKs open one for each request.
 const MAX_CONNECTIONS: usize = 1_000;

@@ -78,6 +78,7 @@ async fn requests_are_signed_and_passed_on() {
         ("x-hop", "dropped"),
         ("connection", "x-hop"),
         ("te", "trailers"),
+        ("expect", "100-continue"),
     ];
     let answer = proxy.ask(Method::PUT, "/any/path?b=2&a=1", &headers, "{\"a\":1}").await;
     assert_eq!((answer.status, &answer.body[..]), (StatusCode::IM_A_TEAPOT, &b"{}"[..]));
@@ -89,7 +90,7 @@ async fn requests_are_signed_and_passed_on() {
         assert_eq!((asked.key(), &asked.body[..]), ("key1", &b"{\"a\":1}"[..]));
         assert_eq!((asked.header("user-agent"), asked.header("x-amzn-x")), ("sdk/1", "kept"));
         assert_eq!(asked.header("host"), url.trim_start_matches("http://"));
-        for gone in ["x-forwarded-for", "forwarded", "x-hop", "te"] {
+        for gone in ["x-forwarded-for", "forwarded", "x-hop", "te", "expect"] {
             assert!(!asked.headers.contains_key(gone), "{gone}");
         }
         let signed = "SignedHeaders=content-type;host;x-amz-date;x-amzn-x,";

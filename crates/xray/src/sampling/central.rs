@@ -38,6 +38,11 @@ struct Shared {
     rule: Rule,
     /// By id; ordered, so that the same reports give the same quotas.
     clients: BTreeMap<Box<str>, Lease>,
+    /// The sum of their quotas.
+    out: u32,
+    /// When it was last looked who is gone and what everybody's share is: once a second, since it takes as long as
+    /// there are clients.
+    divided: Option<u64>,
     window: Summary,
     closed: Summary,
 }
@@ -48,6 +53,8 @@ struct Lease {
     /// Requests a second, rounded up.
     demand: u32,
     quota: u32,
+    /// What it should have, as far as the others have not got it yet.
+    fair: u32,
     ends: Duration,
     reported: Duration,
 }
@@ -83,11 +90,8 @@ impl Central {
     pub fn replace(&mut self, rules: Vec<Rule>, changed: Duration) {
         let mut former = std::mem::take(&mut self.rules);
         let keep = |rule: Rule| match former.iter().position(|shared| shared.rule.name == rule.name) {
-            Some(place) => Shared { rule, ..former.swap_remove(place) },
-            None => {
-                let (window, closed) = Default::default();
-                Shared { rule, clients: BTreeMap::new(), window, closed }
-            }
+            Some(place) => Shared { rule, divided: None, ..former.swap_remove(place) },
+            None => Shared::new(rule),
         };
         self.rules = rules.into_iter().map(keep).collect();
         self.rules.sort_by(|a, b| a.rule.order(&b.rule));
@@ -130,38 +134,50 @@ impl Central {
 }
 
 impl Shared {
-    fn lease(&mut self, client: &str, requests: u64, now: Duration) -> Option<Quota> {
-        self.clients.retain(|_, lease| lease.ends >= now);
-        let known = self.clients.get(client).copied();
-        if known.is_none() && self.clients.len() >= MAX_CLIENTS {
-            return None;
-        }
-        let demand = demand(requests, known.map(|lease| now.saturating_sub(lease.reported)));
-        let ends = now.saturating_add(QUOTA_TTL);
-        let quota = known.map_or(0, |lease| lease.quota);
-        self.clients.insert(client.into(), Lease { demand, quota, ends, reported: now });
-        // The first report says that there is a client; those who are there make room with their next ones.
-        known?;
-        let size = self.share(client, now);
-        let lease = self.clients.get_mut(client)?;
-        lease.quota = size;
-        Some(Quota { size, ends })
+    fn new(rule: Rule) -> Self {
+        let (window, closed) = Default::default();
+        Self { rule, clients: BTreeMap::new(), out: 0, divided: None, window, closed }
     }
 
-    /// A client's fair share, as far as the others have not yet got it.
-    fn share(&self, client: &str, now: Duration) -> u32 {
-        let reservoir = self.rule.reservoir_size;
-        let demands: Vec<u32> = self.clients.values().map(|lease| lease.demand).collect();
-        let turn = usize::try_from(now.as_secs() / TURN).unwrap_or_default();
-        let shares = fair_shares(reservoir, &demands, turn);
-        let (mut fair, mut others) = (0, 0_u32);
-        for ((id, lease), share) in self.clients.iter().zip(shares) {
-            match **id == *client {
-                true => fair = share,
-                false => others = others.saturating_add(lease.quota),
+    fn lease(&mut self, client: &str, requests: u64, now: Duration) -> Option<Quota> {
+        let known = self.clients.get(client).copied();
+        let is_known = known.is_some_and(|lease| lease.ends >= now);
+        if known.is_none() && self.clients.len() >= MAX_CLIENTS {
+            // Some may be gone by now.
+            self.divide(now);
+            if self.clients.len() >= MAX_CLIENTS {
+                return None;
             }
         }
-        fair.min(reservoir.saturating_sub(others))
+        let since = known.filter(|_| is_known).map(|lease| now.saturating_sub(lease.reported));
+        let (quota, fair) = known.map_or((0, 0), |lease| (lease.quota, lease.fair));
+        let ends = now.saturating_add(QUOTA_TTL);
+        let lease = Lease { demand: demand(requests, since), quota, fair, ends, reported: now };
+        self.clients.insert(client.into(), lease);
+        self.divide(now);
+        let lease = self.clients.get_mut(client)?;
+        let others = self.out.saturating_sub(lease.quota);
+        // The first report says that there is a client; those who are there make room with their next ones.
+        let size = if is_known { lease.fair.min(self.rule.reservoir_size.saturating_sub(others)) } else { 0 };
+        self.out = others.saturating_add(size);
+        lease.quota = size;
+        is_known.then_some(Quota { size, ends })
+    }
+
+    /// Forgets who is heard of no more, and says what everybody's fair share is.
+    fn divide(&mut self, now: Duration) {
+        if self.divided == Some(now.as_secs()) {
+            return;
+        }
+        self.divided = Some(now.as_secs());
+        self.clients.retain(|_, lease| lease.ends >= now);
+        self.out = self.clients.values().fold(0, |sum: u32, lease| sum.saturating_add(lease.quota));
+        let demands: Vec<u32> = self.clients.values().map(|lease| lease.demand).collect();
+        let turn = usize::try_from(now.as_secs() / TURN).unwrap_or_default();
+        let shares = fair_shares(self.rule.reservoir_size, &demands, turn);
+        for (lease, share) in self.clients.values_mut().zip(shares) {
+            lease.fair = share;
+        }
     }
 
     fn count(&mut self, [requests, sampled, borrowed]: [u64; 3], now: Duration) {

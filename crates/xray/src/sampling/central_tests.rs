@@ -109,6 +109,21 @@ fn what_a_silent_client_has_is_kept_for_it_until_its_end() {
 }
 
 #[test]
+fn more_clients_than_may_be_go_on_borrowing() {
+    let mut central = central(1_000);
+    for client in 0..MAX_CLIENTS {
+        quota(&mut central, &format!("{client:024}"), 20, 0);
+    }
+    for now in [10, 20] {
+        assert_eq!(quota(&mut central, "one too many", 20, now), None, "{now}");
+    }
+    assert!(quota(&mut central, &format!("{:024}", 0), 20, 30).is_some());
+    let later = 30 + QUOTA_TTL.as_secs();
+    assert_eq!(quota(&mut central, "one too many", 20, later), None, "heard of first");
+    assert!(quota(&mut central, "one too many", 20, later + 10).is_some(), "the others are gone");
+}
+
+#[test]
 fn what_can_t_be_divided_goes_round() {
     let mut central = central(1);
     let mut had = BTreeMap::new();
