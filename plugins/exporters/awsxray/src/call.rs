@@ -5,6 +5,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use aws::{Client, ClientError};
 use bytes::Bytes;
+use component::Notes;
 use data::{Budget, Clock, Code, Refused};
 use http::header::RETRY_AFTER;
 use http::{HeaderMap, HeaderName, HeaderValue};
@@ -32,12 +33,20 @@ pub(crate) struct Calls {
     client: Client,
     clock: Arc<dyn Clock>,
     budget: Arc<Budget>,
+    notes: Arc<Notes>,
     workers: Semaphore,
     throttle: Throttle,
     /// Attempts for one call.
     attempts: u32,
     /// Whether a call that is throttled is made again for as long as it takes.
     outlasts_throttling: bool,
+}
+
+/// What calls need of where they are made.
+pub(crate) struct Place {
+    pub(crate) clock: Arc<dyn Clock>,
+    pub(crate) budget: Arc<Budget>,
+    pub(crate) notes: Arc<Notes>,
 }
 
 /// Why a call did not get its documents there.
@@ -64,10 +73,10 @@ impl Calls {
     pub(crate) fn new(
         config: &Config,
         client: Client,
-        clock: Arc<dyn Clock>,
-        budget: Arc<Budget>,
+        place: Place,
         recorder: Option<Arc<Recorder>>,
     ) -> Self {
+        let Place { clock, budget, notes } = place;
         let at_once = config.workers();
         Self {
             at_once,
@@ -75,6 +84,7 @@ impl Calls {
             client,
             clock,
             budget,
+            notes,
             workers: Semaphore::new(at_once),
             throttle: Throttle::default(),
             attempts: config.attempts(),
@@ -123,6 +133,7 @@ impl Calls {
             Outcome::Throttled(hint) => {
                 let wait = self.throttle.slow_down(Instant::now(), called, hint);
                 if self.outlasts_throttling {
+                    self.notes.add(self.clock.now(), &"throttled by X-Ray");
                     tracing::info!(wait = config::duration::format(wait), "X-Ray throttles: sending slower");
                     return Next::AtPace;
                 }
@@ -131,6 +142,7 @@ impl Calls {
             }
             // The client has tried with fresh credentials.
             Outcome::Denied(said) => {
+                tracing::error!(error = said, "X-Ray denies access");
                 Next::End(Failed::Later(Refused { code: Code::PermissionDenied, ..Refused::retry(said) }))
             }
             Outcome::Again(None, said) => Next::Soon(Refused::retry(said)),

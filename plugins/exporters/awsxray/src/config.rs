@@ -138,6 +138,12 @@ impl Section for Config {
         {
             checks.at("proxy_address", error.to_string());
         }
+        for id in &self.telemetry.contributors {
+            // They are receivers; as a setting of its own an id names an extension.
+            if let Err(error) = id.parse::<ComponentId>() {
+                checks.at("telemetry.contributors", format!("{id:?}: {error}"));
+            }
+        }
         if self.role_arn.is_empty() {
             for (key, value) in [("external_id", &self.external_id), ("sts_region", &self.sts_region)] {
                 if !value.is_empty() {
@@ -200,7 +206,7 @@ pub struct Telemetry {
     /// Whether they say where they come from.
     pub include_metadata: bool,
     /// Receivers whose counts are in the records, beside the one of the exporter's own id.
-    pub contributors: Vec<ComponentId>,
+    pub contributors: Vec<String>,
     /// Name of the host.
     pub hostname: String,
     /// Id of the instance.

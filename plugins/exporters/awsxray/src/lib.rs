@@ -25,7 +25,7 @@ use telemetry::metrics::Counter;
 use xray::from_span::Options;
 
 use crate::answer::Unprocessed;
-use crate::call::{Calls, Failed};
+use crate::call::{Calls, Failed, Place};
 pub use crate::config::Config;
 use crate::dead_letter::{DeadLetters, Record};
 use crate::records::Recorder;
@@ -106,8 +106,13 @@ impl Exporter for AwsXray {
             format!("dead_letter::directory: {}: {error}", self.config.dead_letter.directory)
         })?;
         let records = recorder.as_ref().map(|recorder| AbortOnDrop(tokio::spawn(Arc::clone(recorder).run())));
+        let place = Place {
+            clock: Arc::clone(&cx.clock),
+            budget: Arc::clone(&cx.budget),
+            notes: Arc::clone(&cx.notes),
+        };
         let running = Running {
-            calls: Calls::new(&self.config, client, Arc::clone(&cx.clock), Arc::clone(&cx.budget), recorder),
+            calls: Calls::new(&self.config, client, place, recorder),
             translators: Translators::new(self.options.clone()),
             dead_letters: dead_letters.map(Arc::new),
             max_bytes: self.config.max_request_bytes,

@@ -50,7 +50,7 @@ impl Recorder {
         let counts = Arc::<Counts>::default();
         let offer = |id: &str| cx.process.capabilities().offer(&offered_to(id), Arc::downgrade(&counts));
         offer(id);
-        telemetry.contributors.iter().for_each(|id| offer(&id.to_string()));
+        telemetry.contributors.iter().for_each(|id| offer(id));
         let origin = origin(config, environment, client).await;
         let (client, clock) = (client.clone(), Arc::clone(&cx.clock));
         Some(Arc::new(Self { counts, client, clock, origin, waiting: Mutex::default() }))

@@ -11,7 +11,7 @@ use data::{Budget, Clock};
 
 use crate::answer;
 use crate::body;
-use crate::call::{Calls, Failed};
+use crate::call::{Calls, Failed, Place};
 use crate::config::Config;
 use crate::dead_letter::Record;
 use crate::dead_letter::take::{Letters, Line, files, look};
@@ -81,8 +81,9 @@ pub async fn replay(
     clock: &Arc<dyn Clock>,
     directory: &Path,
 ) -> Result<Report, BoxError> {
+    let place = Place { clock: Arc::clone(clock), budget: Budget::unlimited(), notes: Arc::default() };
     let client = crate::client(config, environment, user_agent).await?;
-    let calls = Calls::new(config, client, Arc::clone(clock), Budget::unlimited(), None);
+    let calls = Calls::new(config, client, place, None);
     let replay = Replay { calls, max_bytes: config.max_request_bytes };
     let mut report = Report::default();
     for path in files(directory)? {

@@ -33,7 +33,7 @@ fn configurations_are_read_as_by_the_collector() {
           index_all_attributes: true, preserve_xray_fields: true, translation: {keep_events: true}}",
     );
     let config = config.0.unwrap_or_else(|| panic!("{}", config.1));
-    assert_eq!(config.telemetry.contributors[0].to_string(), "awsxray/in");
+    assert_eq!(config.telemetry.contributors, ["awsxray/in"]);
     let options = config.options(false, true);
     let expected = Options {
         log_groups: vec!["a".to_owned()],
