@@ -12,6 +12,7 @@ use http::{HeaderMap, HeaderName, HeaderValue};
 use net::http::client::SendError;
 use tokio::sync::Semaphore;
 use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
 use xray::records::Counts;
 
 use crate::answer::{Outcome, Unprocessed, outcome};
@@ -34,6 +35,7 @@ pub(crate) struct Calls {
     clock: Arc<dyn Clock>,
     budget: Arc<Budget>,
     notes: Arc<Notes>,
+    draining: CancellationToken,
     workers: Semaphore,
     throttle: Throttle,
     /// Attempts for one call.
@@ -47,6 +49,8 @@ pub(crate) struct Place {
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) budget: Arc<Budget>,
     pub(crate) notes: Arc<Notes>,
+    /// Cancelled when little time is left: waits are cut short once.
+    pub(crate) draining: CancellationToken,
 }
 
 /// Why a call did not get its documents there.
@@ -76,7 +80,7 @@ impl Calls {
         place: Place,
         recorder: Option<Arc<Recorder>>,
     ) -> Self {
-        let Place { clock, budget, notes } = place;
+        let Place { clock, budget, notes, draining } = place;
         let at_once = config.workers();
         Self {
             at_once,
@@ -85,6 +89,7 @@ impl Calls {
             clock,
             budget,
             notes,
+            draining,
             workers: Semaphore::new(at_once),
             throttle: Throttle::default(),
             attempts: config.attempts(),
@@ -105,7 +110,7 @@ impl Calls {
         let _memory = self.budget.force(body[0].len());
         let mut attempt = 1;
         loop {
-            self.throttle.pass().await;
+            self.unless_draining(self.throttle.pass()).await;
             let called = Instant::now();
             let next = match self.once(&body).await {
                 Ok(Outcome::Taken(unprocessed)) => {
@@ -119,12 +124,21 @@ impl Calls {
             match next {
                 Next::AtPace => {}
                 Next::Soon(_) if attempt < self.attempts => {
-                    tokio::time::sleep(self.wait(attempt)).await;
+                    self.unless_draining(tokio::time::sleep(self.wait(attempt))).await;
                     attempt += 1;
                 }
                 Next::Soon(refused) => return Err(Failed::Later(refused)),
                 Next::End(failed) => return Err(failed),
             }
+        }
+    }
+
+    /// Waits. The wait may be longer than what time is left: when the drain begins it ends, as those of `delivery` do.
+    async fn unless_draining(&self, wait: impl Future<Output = ()>) {
+        let draining = self.draining.is_cancelled();
+        tokio::select! {
+            () = wait => {}
+            () = self.draining.cancelled(), if !draining => {}
         }
     }
 

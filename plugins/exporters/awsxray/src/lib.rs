@@ -63,8 +63,8 @@ struct Running {
     max_bytes: usize,
     cx: RunCx,
     counters: Counters,
-    /// Ends with the exporter.
-    _records: Option<AbortOnDrop>,
+    /// Sends telemetry records; ends with the exporter.
+    records: Option<AbortOnDrop>,
 }
 
 /// What is remembered of a batch: its documents, and what became of each.
@@ -110,6 +110,7 @@ impl Exporter for AwsXray {
             clock: Arc::clone(&cx.clock),
             budget: Arc::clone(&cx.budget),
             notes: Arc::clone(&cx.notes),
+            draining: cx.draining.clone(),
         };
         let running = Running {
             calls: Calls::new(&self.config, client, place, recorder),
@@ -118,7 +119,7 @@ impl Exporter for AwsXray {
             max_bytes: self.config.max_request_bytes,
             cx: cx.clone(),
             counters: Counters::register(cx),
-            _records: records,
+            records,
         };
         self.running.get_or_init(|| running);
         Ok(())
@@ -135,7 +136,12 @@ impl Exporter for AwsXray {
     }
 
     async fn close(&self) -> Result<(), BoxError> {
-        if let Some(recorder) = self.running.get().and_then(|running| running.calls.recorder.as_ref()) {
+        let Some(running) = self.running.get() else { return Ok(()) };
+        if let Some(records) = &running.records {
+            // Two that send the same records would forget ones that were not sent.
+            records.0.abort();
+        }
+        if let Some(recorder) = &running.calls.recorder {
             recorder.finish().await;
         }
         Ok(())

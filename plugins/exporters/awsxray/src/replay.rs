@@ -8,6 +8,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 use component::{BoxError, Environment, Settled};
 use data::{Budget, Clock};
+use tokio_util::sync::CancellationToken;
 
 use crate::answer;
 use crate::body;
@@ -81,7 +82,12 @@ pub async fn replay(
     clock: &Arc<dyn Clock>,
     directory: &Path,
 ) -> Result<Report, BoxError> {
-    let place = Place { clock: Arc::clone(clock), budget: Budget::unlimited(), notes: Arc::default() };
+    let place = Place {
+        clock: Arc::clone(clock),
+        budget: Budget::unlimited(),
+        notes: Arc::default(),
+        draining: CancellationToken::new(),
+    };
     let client = crate::client(config, environment, user_agent).await?;
     let calls = Calls::new(config, client, place, None);
     let replay = Replay { calls, max_bytes: config.max_request_bytes };

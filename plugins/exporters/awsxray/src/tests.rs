@@ -215,6 +215,26 @@ async fn throttling_slows_all_workers_down() {
 }
 
 #[tokio::test]
+async fn a_drain_cuts_the_wait_of_throttling_short() {
+    let (api, unit) = exporter("");
+    api.behave(Mood::Error(429, "ThrottledException", "60"));
+    let node = component::NodeId::exporter("under_test", Signal::Xray);
+    let stage = unit.stage(&node, Signal::Xray, Arc::default(), &data::Budget::unlimited());
+    let (cx, _ready) = testkit::run_cx(node);
+    let draining = cx.draining.clone();
+    let run = tokio::spawn((stage.run)(cx));
+    stage.inlet.send(batch(Signal::Xray, 0, 10)).await.unwrap();
+    eventually("a call", || (!api.calls().is_empty()).then_some(())).await;
+    api.behave(Mood::Well);
+    let began = Instant::now();
+    draining.cancel();
+    drop(stage.inlet);
+    run.await.unwrap().unwrap();
+    assert_eq!(api.ids(), ids(0..10));
+    assert!(began.elapsed() < Duration::from_secs(20), "{:?}", began.elapsed());
+}
+
+#[tokio::test]
 async fn throttling_without_retries_is_a_failure() {
     let more = ", retry_on_failure: {enabled: false}, sending_queue: {enabled: false}";
     let (_, statement, _) =

@@ -217,3 +217,81 @@ impl Fates {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Documents of these items, one byte each, with their place as the segment id.
+    fn written(items: &[usize]) -> Documents {
+        let entry = |(place, item): (usize, &usize)| Entry {
+            range: place..place + 1,
+            item: *item,
+            id: (place as u64).to_be_bytes(),
+            trimmed: false,
+        };
+        let buffer = Part::from(vec![b'x'; items.len()]);
+        Documents::Written { buffer, entries: items.iter().enumerate().map(entry).collect() }
+    }
+
+    fn unprocessed(place: u64, code: &str) -> Unprocessed {
+        let id = Some(format!("{place:016x}"));
+        Unprocessed { id, code: code.to_owned(), message: format!("{place} is wrong") }
+    }
+
+    fn settled(settled: &Settled) -> (usize, Vec<(&'static str, usize, &str)>) {
+        let rejected = settled.rejected().iter();
+        let rejected = rejected.map(|one| (one.reason, one.items, &*one.message)).collect();
+        (settled.delivered(), rejected)
+    }
+
+    #[test]
+    fn an_item_of_two_documents_is_settled_with_the_second() {
+        let documents = written(&[0, 1, 1, 2, 2, 3, 3, NO_ITEM]);
+        let mut fates = Fates::new(&documents);
+        let mut books = Settled::default();
+        // Of item 1 one document is refused, of item 2 one comes back, of item 3 both are refused.
+        let said = vec![
+            unprocessed(1, "InvalidName"),
+            unprocessed(3, "InternalFailure"),
+            unprocessed(5, "InvalidName"),
+            unprocessed(6, "Strange"),
+        ];
+        let refused = fates.taken(&documents, &(0..8).collect(), said, &mut books);
+        assert_eq!(refused.iter().map(|one| one.document).collect::<Vec<_>>(), [1, 5, 6]);
+        assert_eq!(settled(&books), (1, vec![("InvalidName", 1, "1 is wrong"), ("other", 1, "6 is wrong")]));
+        assert_eq!((fates.open(), fates.was_taken(2), fates.was_taken(3)), (1, true, false));
+        assert!(fates.taken(&documents, &vec![3], Vec::new(), &mut books).is_empty());
+        assert_eq!((fates.open(), settled(&books).0), (0, 2));
+    }
+
+    #[test]
+    fn what_the_api_names_is_found_by_id_in_order() {
+        let document = |id: &str| Bytes::from(format!("{{\"id\":\"{id}\"}}"));
+        let parts = vec![document("a"), document("b"), document("a"), Bytes::from_static(b"no JSON")];
+        let documents = Documents::AsTheyCame(parts);
+        let mut fates = Fates::new(&documents);
+        let mut books = Settled::default();
+        let name = |id: Option<&str>| Unprocessed {
+            id: id.map(str::to_owned),
+            code: "InvalidSegment".to_owned(),
+            ..Unprocessed::default()
+        };
+        let said = vec![name(Some("a")), name(None), name(Some("unknown")), name(Some("a")), name(Some("a"))];
+        let refused = fates.taken(&documents, &vec![0, 1, 2, 3], said, &mut books);
+        assert_eq!(refused.iter().map(|one| one.document).collect::<Vec<_>>(), [0, 3, 2]);
+        assert_eq!(settled(&books), (1, vec![("InvalidSegment", 3, "")]));
+    }
+
+    #[test]
+    fn calls_keep_to_count_and_bytes() {
+        let large = |len: usize| Bytes::from(vec![b'x'; len]);
+        let documents = Documents::AsTheyCame([10, 400, 400, 2_000, 10, 10].map(large).to_vec());
+        let fates = Fates::new(&documents);
+        let calls: Vec<Call> = fates.calls(&documents, 1_000).into();
+        assert_eq!(calls, [vec![0, 1], vec![2], vec![3], vec![4, 5]], "what is too large goes alone");
+        let documents = written(&(0..120).collect::<Vec<_>>());
+        let calls = Fates::new(&documents).calls(&documents, 1 << 20);
+        assert_eq!(calls.iter().map(Vec::len).collect::<Vec<_>>(), [50, 50, 20]);
+    }
+}
