@@ -437,6 +437,14 @@ fn local_roots() {
             .gives(json!({"parent_id": "<1>", "type": "subsegment", "namespace": "remote",
                 "metadata": {"default": {"aws.span.kind": "LOCAL_ROOT", "aws.remote.service": ""}}}))
             .gives(json!({"id": "<1>", "metadata": {"default": {}}})),
+        Case::new("the service is not called after its callee", CLIENT, json!({"aws.span.kind": "LOCAL_ROOT", "aws.remote.service": "R"}))
+            .gives(json!({"name": "R", "parent_id": "<1>", "type": "subsegment", "namespace": "remote",
+                "metadata": {"default": {"aws.span.kind": "LOCAL_ROOT", "aws.remote.service": "R"}}}))
+            .gives(json!({"id": "<1>", "metadata": {"default": {}}})),
+        Case::new("but after its peer", PRODUCER, json!({"aws.span.kind": "LOCAL_ROOT", "aws.remote.service": "R", "peer.service": "ps"}))
+            .gives(json!({"name": "R", "parent_id": "<1>", "type": "subsegment", "namespace": "remote",
+                "metadata": {"default": {"aws.span.kind": "LOCAL_ROOT", "aws.remote.service": "R", "peer.service": "ps"}}}))
+            .gives(json!({"id": "<1>", "name": "ps", "metadata": {"default": {}}})),
         Case::new("other namespaces", CLIENT, json!({"aws.span.kind": "LOCAL_ROOT",
             "aws.xray.metadata.ns": "{\"a\":1, \"otel.resource.b\":[2]}", "aws.xray.metadata.nul": "null"}))
             .gives(json!({"parent_id": "<1>", "type": "subsegment", "namespace": "remote",
@@ -574,6 +582,24 @@ fn annotations_and_metadata() {
             .gives(json!({"name": "shop", "metadata": {"default": {"otel.resource.b": 1, "otel.resource.service.name": "x"}}})),
         server("empty values", json!({"x": null, "l": [null]})).gives(json!({"metadata": {"default": {"l": [null]}}})),
     ]);
+}
+
+#[test]
+fn no_name_comes_twice() {
+    let again = json!({"aws.xray.metadata.default": "{\"otel.resource.service.name\":\"z\",\"q\":1,\"q\":2}",
+        "aws.xray.metadata.ns": "{\"otel.resource.a\":1,\"otel.resource.a\":{\"b\":1,\"b\":2}}",
+        "aws.span.kind": "LOCAL_ROOT"});
+    for (kind, count) in [(SERVER, 1), (CLIENT, 2)] {
+        let (documents, parsed) =
+            translated(&Case::new("again", kind, again.clone()).root().svc().request(), Options::default());
+        assert_eq!(parsed.len(), count);
+        for entry in &documents.entries {
+            support::assert_unique(documents.text(entry));
+        }
+        let last = parsed.last().expect("a document");
+        assert_eq!(last["metadata"]["default"]["otel.resource.service.name"], "z");
+        assert_eq!(last["metadata"]["ns"], json!({"otel.resource.a": {"b": 2}}));
+    }
 }
 
 /// An event, in OTLP/JSON.

@@ -224,6 +224,7 @@ fn any_value() -> impl Strategy<Value = Any> {
         Just("postgresql".to_owned()),
         Just("10.0.0.1".to_owned()),
         Just("{\"a\":{\"b\":[1,\"\\u0007\"]}}".to_owned()),
+        Just("{\"x\":1,\"otel.resource.x\":{\"c\":1,\"c\":2},\"otel.resource.x\":3}".to_owned()),
         ".{0,40}",
     ];
     let leaf = prop_oneof![
@@ -326,6 +327,7 @@ proptest! {
         for entry in &documents.entries {
             let text = documents.text(entry);
             let parsed: Value = serde_json::from_slice(text).expect("JSON");
+            support::assert_unique(text);
             let members = collimator_xray::json::scan::members_of(text);
             let keys: Vec<String> = members.map(|(key, _)| String::from_utf8_lossy(key).into_owned()).collect();
             let places: Vec<_> = keys.iter().map(|key| ORDER.iter().position(|known| known == key)).collect();

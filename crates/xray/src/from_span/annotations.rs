@@ -135,7 +135,7 @@ impl<'m> Extras<'m> {
                 let place = if simple { &mut self.annotations } else { &mut self.default };
                 let key = if simple { annotation_key(key, context) } else { Cow::Borrowed(key) };
                 push(place, key, attribute);
-            } else if let Some(name) = key.strip_prefix(names::METADATA_PREFIX.as_bytes())
+            } else if let Some(name) = namespace_of(key)
                 && let Some((kind @ (scan::Kind::Object | scan::Kind::Null), text)) =
                     attribute.as_text().and_then(scan::document)
             {
@@ -164,7 +164,11 @@ impl<'m> Extras<'m> {
         context: &Context,
     ) {
         let ours = |name: &[u8]| name.starts_with(PREFIX);
-        let apart = listed.iter().any(|name| ours(name)) || span.attributes.iter().any(|a| ours(a.key));
+        // What a document of this exporter says of its resource is in its default namespace.
+        let is_default =
+            |key: &[u8]| namespace_of(key).is_some_and(|name| name.eq_ignore_ascii_case(DEFAULT));
+        let apart = listed.iter().any(|name| ours(name))
+            || span.attributes.iter().any(|attribute| ours(attribute.key) || is_default(attribute.key));
         for entry in &resource.entries {
             let json = || Written::Ready(Cow::Borrowed(resource.value(entry)));
             let name = resource.name(entry);
@@ -233,7 +237,11 @@ impl<'m> Extras<'m> {
                 out.push(b'}');
                 separator = b",";
             }
-            if let Some((name, object)) = namespace {
+            let again = self
+                .namespaces
+                .get(at + 1)
+                .is_some_and(|(next, _)| namespace.is_some_and(|(name, _)| name == *next));
+            if let Some((name, object)) = namespace.filter(|_| !again) {
                 out.extend_from_slice(separator);
                 separator = b",";
                 json::string(out, name);
@@ -243,6 +251,11 @@ impl<'m> Extras<'m> {
         }
         out.push(b'}');
     }
+}
+
+/// The namespace of the metadata that an attribute holds.
+fn namespace_of(key: &[u8]) -> Option<&[u8]> {
+    key.strip_prefix(names::METADATA_PREFIX.as_bytes())
 }
 
 fn push<'m>(place: &mut Vec<Item<'m>>, key: Cow<'m, [u8]>, attribute: &Attribute<'m>) {
@@ -297,17 +310,10 @@ fn write_namespace(out: &mut Vec<u8>, object: &[u8], resource_only: bool) {
     if !resource_only || !object.starts_with(b"{") {
         return scan::compact(out, object);
     }
+    let members =
+        scan::members_of(object).map(|(key, value)| Item::new(scan::unescape(key), Written::Json(value)));
+    let mut items: Vec<_> = members.filter(|item| item.key.starts_with(PREFIX)).collect();
     out.push(b'{');
-    let mut separator: &[u8] = b"";
-    for (key, value) in scan::members_of(object) {
-        let key = scan::unescape(key);
-        if key.starts_with(PREFIX) {
-            out.extend_from_slice(separator);
-            separator = b",";
-            json::string(out, &key);
-            out.push(b':');
-            scan::compact(out, value);
-        }
-    }
+    write_sorted(out, &mut items);
     out.push(b'}');
 }

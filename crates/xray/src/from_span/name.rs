@@ -49,6 +49,8 @@ pub(super) fn write(
     let by_kind = match span.kind {
         Kind::Server => clean(out, span.text(Key::LocalService)),
         Kind::Internal if span.is_local_root() => clean(out, span.text(Key::LocalService)),
+        // The service's segment knows nothing of the service that it calls.
+        _ if first == Override::LocalService => false,
         Kind::Client | Kind::Producer | Kind::Consumer => clean(out, remote_service(span)),
         _ => false,
     };

@@ -6,6 +6,9 @@ use std::ops::Range;
 /// The deepest nesting that is read.
 pub const MAX_DEPTH: u32 = 100;
 
+/// The deepest nesting of what has been checked already, and may have been put into other objects since.
+const CHECKED_DEPTH: u32 = 2 * MAX_DEPTH + 50;
+
 /// What a value is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Kind {
@@ -162,6 +165,8 @@ pub struct Member {
 }
 
 /// The members or elements of the object or array that begins at a place in a text. Ends at what is not JSON.
+///
+/// Deeper nesting is read than elsewhere: a document has values in it that may each be [`MAX_DEPTH`] deep.
 #[must_use]
 pub fn members_at(text: &[u8], at: usize) -> Vec<Member> {
     let mut members = Vec::new();
@@ -182,7 +187,7 @@ pub fn members_at(text: &[u8], at: usize) -> Vec<Member> {
             let Some(after) = skip_blanks(after).strip_prefix(b":") else { return members };
             rest = skip_blanks(after);
         }
-        let Some((_, after)) = value(rest, MAX_DEPTH) else { return members };
+        let Some((_, after)) = value(rest, CHECKED_DEPTH) else { return members };
         members.push(Member { key, value: place(rest)..place(after) });
         match skip_blanks(after).strip_prefix(b",") {
             Some(next) => rest = skip_blanks(next),
@@ -247,20 +252,98 @@ fn take_hex(rest: &mut &[u8]) -> u32 {
     digits.iter().fold(0, |code, digit| code << 4 | char::from(*digit).to_digit(16).unwrap_or(0))
 }
 
-/// Appends a value without the blanks between its parts, its strings escaped anew, its numbers as they are.
+/// Appends a value without the blanks between its parts, its strings escaped anew, its numbers as they are, and of
+/// members of one name the last. The value has been read before; what is not JSON ends it.
 pub fn compact(out: &mut Vec<u8>, text: &[u8]) {
-    let mut rest = text;
-    while let Some(byte) = rest.first() {
-        if *byte == b'"' {
-            let Some((body, after)) = string(rest) else { return };
-            super::string(out, &unescape(body));
-            rest = after;
-        } else {
-            if !is_blank(*byte) {
-                out.push(*byte);
+    Compact { out, written: Vec::new() }.value(skip_blanks(text), CHECKED_DEPTH);
+}
+
+/// A value on its way into a buffer.
+struct Compact<'o> {
+    out: &'o mut Vec<u8>,
+    /// The members of the objects that are open: where the name begins, where it ends, and where the value does.
+    written: Vec<(usize, usize, usize)>,
+}
+
+impl Compact<'_> {
+    /// Returns what follows the value.
+    fn value<'a>(&mut self, text: &'a [u8], depth: u32) -> Option<&'a [u8]> {
+        match text.first()? {
+            b'{' => self.object(text.get(1..)?, depth.checked_sub(1)?),
+            b'[' => self.array(text.get(1..)?, depth.checked_sub(1)?),
+            b'"' => self.string(text),
+            _ => {
+                let end = |byte: &u8| is_blank(*byte) || matches!(byte, b',' | b']' | b'}');
+                let (plain, rest) = text.split_at_checked(text.iter().position(end).unwrap_or(text.len()))?;
+                self.out.extend_from_slice(plain);
+                Some(rest)
             }
-            rest = rest.get(1..).unwrap_or_default();
         }
+    }
+
+    fn string<'a>(&mut self, text: &'a [u8]) -> Option<&'a [u8]> {
+        let (body, rest) = string(text)?;
+        super::string(self.out, &unescape(body));
+        Some(rest)
+    }
+
+    fn array<'a>(&mut self, text: &'a [u8], depth: u32) -> Option<&'a [u8]> {
+        self.out.push(b'[');
+        let mut rest = skip_blanks(text);
+        while !rest.starts_with(b"]") {
+            rest = skip_blanks(self.value(rest, depth)?);
+            if let Some(next) = rest.strip_prefix(b",") {
+                self.out.push(b',');
+                rest = skip_blanks(next);
+            }
+        }
+        self.out.push(b']');
+        rest.get(1..)
+    }
+
+    fn object<'a>(&mut self, text: &'a [u8], depth: u32) -> Option<&'a [u8]> {
+        self.out.push(b'{');
+        let first = self.written.len();
+        let mut rest = skip_blanks(text);
+        while !rest.starts_with(b"}") {
+            let start = self.out.len();
+            rest = skip_blanks(self.string(rest)?).strip_prefix(b":")?;
+            let end = self.out.len();
+            self.out.push(b':');
+            rest = skip_blanks(self.value(skip_blanks(rest), depth)?);
+            self.written.push((start, end, self.out.len()));
+            if let Some(next) = rest.strip_prefix(b",") {
+                self.out.push(b',');
+                rest = skip_blanks(next);
+            }
+        }
+        self.drop_doubles(first);
+        self.out.push(b'}');
+        rest.get(1..)
+    }
+
+    /// Forgets the members from `first` on, after taking out those whose name comes again.
+    fn drop_doubles(&mut self, first: usize) {
+        let members = self.written.get_mut(first..).unwrap_or_default();
+        let out = &mut *self.out;
+        let name = |member: &(usize, usize, usize)| out.get(member.0..member.1).unwrap_or_default();
+        let sorted = |pair: &[(usize, usize, usize)]| matches!(pair, [one, next] if name(one) < name(next));
+        if !members.windows(2).all(sorted) {
+            members.sort_by(|one, other| name(one).cmp(name(other)));
+            let again =
+                |pair: &[(usize, usize, usize)]| matches!(pair, [one, next] if name(one) == name(next));
+            if members.windows(2).any(again) {
+                let kept = members.chunk_by(|one, other| name(one) == name(other)).filter_map(<[_]>::last);
+                let mut kept: Vec<_> = kept.copied().collect();
+                kept.sort_unstable();
+                let start = members.iter().map(|member| member.0).min().unwrap_or(out.len());
+                let texts = kept.iter().map(|member| out.get(member.0..member.2).unwrap_or_default());
+                let text = texts.collect::<Vec<_>>().join(&b',');
+                out.truncate(start);
+                out.extend_from_slice(&text);
+            }
+        }
+        self.written.truncate(first);
     }
 }
 
@@ -339,6 +422,23 @@ mod tests {
         let shown: Vec<_> = elements.iter().map(|it| &text[it.value.clone()]).collect();
         assert_eq!(shown, [&b"2"[..], br#"{"c":3}"#]);
         assert_eq!(members_at(b"[]", 0).len() + members_at(b"{}", 0).len() + members_at(b"1", 5).len(), 0);
+    }
+
+    #[test]
+    fn of_members_of_one_name_the_last_is_left() {
+        for (text, expected) in [
+            (r#"{"a":1,"a":2}"#, r#"{"a":2}"#),
+            (
+                r#" { "b" : {"x":1,"\u0078":[ {"q":1 , "q":2} ]}, "a":1, "b":3 ,"c":{}} "#,
+                r#"{"a":1,"b":3,"c":{}}"#,
+            ),
+            (r#"[{"b":{"x":1,"\u0078":[{"q":1,"q":2},{}]}},[ ]]"#, r#"[{"b":{"x":[{"q":2},{}]}},[]]"#),
+            (r#"{"b":1,"a":2,"c":{"z":0,"y":0}}"#, r#"{"b":1,"a":2,"c":{"z":0,"y":0}}"#),
+        ] {
+            let mut out = b"before".to_vec();
+            compact(&mut out, text.as_bytes());
+            assert_eq!(String::from_utf8_lossy(&out), format!("before{expected}"), "{text}");
+        }
     }
 
     #[test]

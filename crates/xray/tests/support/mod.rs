@@ -2,7 +2,10 @@
 
 #![allow(dead_code, reason = "not every test uses everything")]
 
+use std::collections::HashSet;
+
 use collimator_xray::from_span::{Documents, Options, Translator};
+use collimator_xray::json::scan;
 use serde_json::{Map, Value, json};
 
 /// The span id of spans made here.
@@ -115,5 +118,19 @@ pub(crate) fn without_nulls(value: &Value) -> Value {
         }
         Value::Array(values) => values.iter().map(without_nulls).collect(),
         other => other.clone(),
+    }
+}
+
+/// Checks that no object in a text of JSON has two members of one name, which [`Value`] would not tell.
+#[track_caller]
+pub(crate) fn assert_unique(text: &[u8]) {
+    let mut open = vec![text];
+    while let Some(value) = open.pop() {
+        let mut names = HashSet::new();
+        for (name, value) in scan::members_of(value) {
+            assert!(names.insert(scan::unescape(name)), "{} twice", name.escape_ascii());
+            open.push(value);
+        }
+        open.extend(scan::elements_of(value));
     }
 }
