@@ -33,6 +33,6 @@ pub use out::Out;
 pub use outlet::{Edge, Outlet, Outlets};
 pub use process::{Graph, NodeView, Note, Notes, Phase, PipelineView, Process, SettingsView};
 pub use processor::Processor;
-pub use run::{BoxError, Ended, Extension, Receiver, RunCx};
+pub use run::{BoxError, Ended, Extension, Facilities, Receiver, RunCx};
 pub use spec::{Carries, Component, Plan, Secrets, Spec, Specs, Stability, Stage};
 pub use workers::{Fatal, Workers};

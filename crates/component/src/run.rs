@@ -49,42 +49,49 @@ pub struct RunCx {
     ready: Arc<Mutex<Option<oneshot::Sender<()>>>>,
 }
 
+/// What a process has for all of its stages.
+#[derive(Clone)]
+pub struct Facilities {
+    /// Time.
+    pub clock: Arc<dyn Clock>,
+    /// Memory for telemetry.
+    pub budget: Arc<Budget>,
+    /// Where to run tasks.
+    pub workers: Workers,
+    /// Where to get listening sockets.
+    pub listeners: Listeners,
+    /// Where own metrics are registered.
+    pub meters: Arc<telemetry::metrics::Scope>,
+}
+
 impl RunCx {
-    /// Joins the parts; the engine and test harnesses make these. `ready` is told once. It is alone in a process of its
-    /// own, until [`within`](Self::within) says otherwise.
+    /// What `node` is given, for the engine and for test harnesses. `ready` is told once.
+    ///
+    /// It is alone in a process of its own, and nobody tells it to end: see [`within`](Self::within) and
+    /// [`until`](Self::until).
     #[must_use]
-    #[allow(
-        clippy::too_many_arguments,
-        reason = "one constructor for the engine, each argument a different type"
-    )]
-    pub fn new(
-        node: NodeId,
-        clock: Arc<dyn Clock>,
-        budget: Arc<Budget>,
-        workers: Workers,
-        listeners: Listeners,
-        meters: Arc<telemetry::metrics::Scope>,
-        draining: CancellationToken,
-        stopping: CancellationToken,
-        ready: oneshot::Sender<()>,
-    ) -> Self {
-        let name = node.to_string().into();
-        let (notes, process) = (Arc::default(), Process::new(clock.now()));
-        let ready = Arc::new(Mutex::new(Some(ready)));
+    pub fn new(node: NodeId, facilities: Facilities, ready: oneshot::Sender<()>) -> Self {
+        let Facilities { clock, budget, workers, listeners, meters } = facilities;
         Self {
+            name: node.to_string().into(),
             node,
-            name,
+            process: Process::new(clock.now()),
+            notes: Arc::default(),
             clock,
             budget,
             workers,
             listeners,
             meters,
-            draining,
-            stopping,
-            notes,
-            process,
-            ready,
+            draining: CancellationToken::new(),
+            stopping: CancellationToken::new(),
+            ready: Arc::new(Mutex::new(Some(ready))),
         }
+    }
+
+    /// The same with these ends.
+    #[must_use]
+    pub fn until(self, draining: CancellationToken, stopping: CancellationToken) -> Self {
+        Self { draining, stopping, ..self }
     }
 
     /// The same inside `process`, with a place for notes that others read.

@@ -4,7 +4,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use component::{
-    ExporterStage, ExporterUnit, Fatal, Inlet, Kind, Listeners, NodeId, Out, Processor, RunCx, Workers,
+    ExporterStage, ExporterUnit, Facilities, Fatal, Inlet, Kind, Listeners, NodeId, Out, Processor, RunCx,
+    Workers,
 };
 use data::{
     Account, Batch, Budget, Clock as _, ManualClock, Pending, Signal, Signals, Statement, Ticket, Time,
@@ -188,13 +189,13 @@ fn run_cx_in(registry: &Registry, node: NodeId) -> (RunCx, oneshot::Receiver<()>
     let (ready, is_ready) = oneshot::channel();
     let cx = RunCx::new(
         node,
-        Arc::new(data::SystemClock::new()),
-        Budget::unlimited(),
-        Workers::new(vec![tokio::runtime::Handle::current()], Fatal::default()),
-        Listeners::default(),
-        Arc::new(registry.scope()),
-        CancellationToken::new(),
-        CancellationToken::new(),
+        Facilities {
+            clock: Arc::new(data::SystemClock::new()),
+            budget: Budget::unlimited(),
+            workers: Workers::new(vec![tokio::runtime::Handle::current()], Fatal::default()),
+            listeners: Listeners::default(),
+            meters: Arc::new(registry.scope()),
+        },
         ready,
     );
     (cx, is_ready)

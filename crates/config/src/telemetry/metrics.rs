@@ -188,9 +188,12 @@ impl Section for Metrics {
 
 impl Section for MetricsReader {
     fn describe(fields: &mut Fields<Self>) {
-        fields.field("pull", "An endpoint to read from.", |c| &mut c.pull);
+        fields.field("pull", "An endpoint to read from.", |c| &mut c.pull).null_is_absent();
         let why = "own metrics are not sent, only served: use a pull reader with `prometheus`";
-        fields.field("periodic", "Sends own metrics in intervals.", |c| &mut c.periodic).not_honoured(why);
+        fields
+            .field("periodic", "Sends own metrics in intervals.", |c| &mut c.periodic)
+            .null_is_absent()
+            .not_honoured(why);
         let why = "there are no other sources of own metrics";
         fields.ignored::<Vec<Any>>("producers", "Other sources of metrics.", why);
     }

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use component::{BoxError, Inlet, NodeId, Out, Phase, RunCx, Stage};
+use component::{BoxError, Facilities, Inlet, NodeId, Out, Phase, RunCx, Stage};
 use config::Node;
 use futures::FutureExt as _;
 use futures::future::BoxFuture;
@@ -118,17 +118,14 @@ impl Engine {
         let (ready, is_ready) = oneshot::channel();
         let services = &self.services;
         let notes = self.books.notes(&node);
-        let cx = RunCx::new(
-            node,
-            Arc::clone(&services.clock),
-            Arc::clone(&services.budget),
-            services.workers.clone(),
-            services.listeners.clone(),
-            Arc::new(services.registry.scope()),
-            draining,
-            self.stopping.clone(),
-            ready,
-        );
+        let facilities = Facilities {
+            clock: Arc::clone(&services.clock),
+            budget: Arc::clone(&services.budget),
+            workers: services.workers.clone(),
+            listeners: services.listeners.clone(),
+            meters: Arc::new(services.registry.scope()),
+        };
+        let cx = RunCx::new(node, facilities, ready).until(draining, self.stopping.clone());
         (cx.within(self.process.clone(), notes), is_ready)
     }
 

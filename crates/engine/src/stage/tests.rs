@@ -2,11 +2,10 @@
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use component::{Capacity, Edge, Fatal, Inlet, Kind, Listeners, NodeId, Workers, channel};
+use component::{Capacity, Edge, Facilities, Fatal, Inlet, Kind, Listeners, NodeId, Workers, channel};
 use data::{Account, Batch, Budget, Part, Signal, SystemClock, Ticket, Verdict};
 use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
-use tokio_util::sync::CancellationToken;
 
 use super::*;
 
@@ -23,13 +22,13 @@ fn bed(stage: impl Processor) -> Bed {
     let registry = telemetry::metrics::Registry::new(Default::default(), telemetry::Resource::default());
     let cx = RunCx::new(
         NodeId::shared(Kind::Processor, "stage"),
-        Arc::new(SystemClock::new()),
-        Budget::unlimited(),
-        Workers::new(vec![tokio::runtime::Handle::current()], Fatal::default()),
-        Listeners::default(),
-        Arc::new(registry.scope()),
-        CancellationToken::new(),
-        CancellationToken::new(),
+        Facilities {
+            clock: Arc::new(SystemClock::new()),
+            budget: Budget::unlimited(),
+            workers: Workers::new(vec![tokio::runtime::Handle::current()], Fatal::default()),
+            listeners: Listeners::default(),
+            meters: Arc::new(registry.scope()),
+        },
         ready,
     );
     let account = Arc::<Account>::default();

@@ -1,7 +1,7 @@
 use std::fmt;
 use std::sync::LazyLock;
 
-use component::{Fatal, Listeners, NodeId, Workers};
+use component::{Facilities, Fatal, Listeners, NodeId, Workers};
 use data::{Budget, ManualClock, Part, Signal as DataSignal, Time};
 use opentelemetry_proto::tonic::collector::logs::v1::ExportLogsServiceRequest;
 use opentelemetry_proto::tonic::collector::metrics::v1::ExportMetricsServiceRequest;
@@ -25,7 +25,6 @@ use opentelemetry_proto::tonic::trace::v1::{ResourceSpans, ScopeSpans, Span, Sta
 use prost::Message as _;
 use testkit::generate::{attribute, batch};
 use tokio::sync::oneshot;
-use tokio_util::sync::CancellationToken;
 use tracing::field::{Field, Visit};
 use tracing_subscriber::layer::{Context, Layer, SubscriberExt as _};
 
@@ -285,13 +284,13 @@ fn run_cx(id: &str) -> RunCx {
     let registry = telemetry::metrics::Registry::new(options, telemetry::Resource::default());
     RunCx::new(
         NodeId::exporter(id, DataSignal::Traces),
-        Arc::new(ManualClock::at(Time { mono: 1, wall: 1 })),
-        Budget::unlimited(),
-        Workers::new(vec![tokio::runtime::Handle::current()], Fatal::default()),
-        Listeners::default(),
-        Arc::new(registry.scope()),
-        CancellationToken::new(),
-        CancellationToken::new(),
+        Facilities {
+            clock: Arc::new(ManualClock::at(Time { mono: 1, wall: 1 })),
+            budget: Budget::unlimited(),
+            workers: Workers::new(vec![tokio::runtime::Handle::current()], Fatal::default()),
+            listeners: Listeners::default(),
+            meters: Arc::new(registry.scope()),
+        },
         oneshot::channel().0,
     )
 }

@@ -6,12 +6,11 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use collimator_exporter_file::{Compression, Config, FileExporter, Format};
-use component::{Exporter as _, Fatal, Listeners, NodeId, Progress, RunCx, Workers};
+use component::{Exporter as _, Facilities, Fatal, Listeners, NodeId, Progress, RunCx, Workers};
 use data::{Batch, Budget, Part, Signal, SystemClock, Time};
 use prost::Message as _;
 use testkit::generate::{attribute, traces};
 use tokio::sync::oneshot;
-use tokio_util::sync::CancellationToken;
 
 const SPANS: usize = 1 << 20;
 /// Nanoseconds of the unit of `/proc/self/stat`.
@@ -94,13 +93,13 @@ fn run_cx() -> RunCx {
     let registry = telemetry::metrics::Registry::new(options, telemetry::Resource::default());
     RunCx::new(
         NodeId::exporter("file", Signal::Traces),
-        Arc::new(SystemClock::new()),
-        Budget::unlimited(),
-        Workers::new(vec![tokio::runtime::Handle::current()], Fatal::default()),
-        Listeners::default(),
-        Arc::new(registry.scope()),
-        CancellationToken::new(),
-        CancellationToken::new(),
+        Facilities {
+            clock: Arc::new(SystemClock::new()),
+            budget: Budget::unlimited(),
+            workers: Workers::new(vec![tokio::runtime::Handle::current()], Fatal::default()),
+            listeners: Listeners::default(),
+            meters: Arc::new(registry.scope()),
+        },
         oneshot::channel().0,
     )
 }

@@ -1,7 +1,7 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use component::{Fatal, Listeners, NodeId, Workers};
+use component::{Facilities, Fatal, Listeners, NodeId, Workers};
 use data::{Budget, Clock as _, ManualClock, Part, Signal, Time};
 use opentelemetry_proto::tonic::collector::logs::v1::ExportLogsServiceRequest;
 use opentelemetry_proto::tonic::collector::metrics::v1::ExportMetricsServiceRequest;
@@ -16,7 +16,6 @@ use opentelemetry_proto::tonic::trace::v1::{ResourceSpans, ScopeSpans, Span, Sta
 use prost::Message as _;
 use tempfile::TempDir;
 use testkit::generate::{attribute, batch, message, traces};
-use tokio_util::sync::CancellationToken;
 
 use super::*;
 
@@ -83,13 +82,13 @@ fn run_cx(clock: Arc<ManualClock>) -> RunCx {
     );
     RunCx::new(
         NodeId::exporter("file", Signal::Traces),
-        clock,
-        Budget::unlimited(),
-        Workers::new(vec![tokio::runtime::Handle::current()], Fatal::default()),
-        Listeners::default(),
-        Arc::new(registry.scope()),
-        CancellationToken::new(),
-        CancellationToken::new(),
+        Facilities {
+            clock,
+            budget: Budget::unlimited(),
+            workers: Workers::new(vec![tokio::runtime::Handle::current()], Fatal::default()),
+            listeners: Listeners::default(),
+            meters: Arc::new(registry.scope()),
+        },
         oneshot::channel().0,
     )
 }

@@ -18,7 +18,6 @@ use net::compression::Compression;
 use net::http::client::{Client, Config as ClientConfig, Response, SendError, Settings};
 use net::proxy::Environment;
 use net::status::{code_from_http, decode_rpc_status, is_retryable_http, parse_retry_after};
-use net::url::UrlError;
 use otlp::response::PartialSuccess;
 use telemetry::metrics::{Histograms, bounds};
 use tokio::time::Instant;
@@ -113,10 +112,7 @@ impl Section for Config {
         }
         for (key, endpoint) in endpoints.into_iter().filter(|(_, endpoint)| !endpoint.is_empty()) {
             match (net::url::check(endpoint), parse_url(endpoint)) {
-                // The Collector has taken `127.0.0.1:4318` for long, and fails when it sends.
-                (Err(error), _) if key != "endpoint" || error != UrlError::ColonInPath => {
-                    checks.at(key, format!("{key} must be a valid URL: {error}"));
-                }
+                (Err(error), _) => checks.when_built(key, format!("{key} must be a valid URL: {error}")),
                 (_, Err(reason)) => checks.warn(key, format!("{reason}: every request will fail")),
                 (_, Ok(_)) => {}
             }

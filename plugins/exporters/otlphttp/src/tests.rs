@@ -30,7 +30,7 @@ fn what_is_wrong_is_said() {
     check("endpoint: \"http://h:bad\"", "endpoint must be a valid URL: invalid port \":bad\" after host");
     check("traces_endpoint: \"127.0.0.1:4318\"", "first path segment in URL cannot contain colon");
     check("endpoint: localhost:4318", "does not begin with http:// or https://: every request will fail");
-    check("endpoint: 127.0.0.1:4318", "does not begin with http:// or https://: every request will fail");
+    check("endpoint: 127.0.0.1:4318", "first path segment in URL cannot contain colon");
     check(
         "{endpoint: \"http://a\", traces_endpoint: \"ftp://u:pw@b\"}",
         "\"ftp://b\" does not begin with http://",

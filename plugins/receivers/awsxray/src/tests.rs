@@ -3,7 +3,9 @@ use std::net::UdpSocket;
 use std::sync::Arc;
 use std::time::Duration;
 
-use component::{Capacity, Edge, Entry, Fatal, Inbox, Listeners, NodeId, Outlet, Workers, channel};
+use component::{
+    Capacity, Edge, Entry, Facilities, Fatal, Inbox, Listeners, NodeId, Outlet, Workers, channel,
+};
 use data::{Account, Budget, Statement};
 use testkit::generate::{document, ids};
 use tokio::sync::oneshot;
@@ -96,18 +98,18 @@ impl Running {
         let options = telemetry::metrics::Options::default();
         let registry = telemetry::metrics::Registry::new(options, telemetry::Resource::default());
         let (ready, is_ready) = oneshot::channel();
-        let draining = CancellationToken::new();
         let cx = RunCx::new(
             NodeId::shared(Kind::Receiver, "awsxray"),
-            Arc::new(data::SystemClock::new()),
-            Arc::clone(&budget),
-            Workers::new(vec![tokio::runtime::Handle::current()], Fatal::default()),
-            Listeners::default(),
-            Arc::new(registry.scope()),
-            draining.clone(),
-            CancellationToken::new(),
+            Facilities {
+                clock: Arc::new(data::SystemClock::new()),
+                budget: Arc::clone(&budget),
+                workers: Workers::new(vec![tokio::runtime::Handle::current()], Fatal::default()),
+                listeners: Listeners::default(),
+                meters: Arc::new(registry.scope()),
+            },
             ready,
         );
+        let draining = cx.draining.clone();
         let records = Arc::<xray::records::Counts>::default();
         cx.process.capabilities().offer(&xray::records::offered_to("awsxray"), Arc::downgrade(&records));
         let receiver = XrayReceiver { config, environment: Environment::default() };

@@ -2,6 +2,7 @@
 //! [`serve_connection`] is a future.
 
 mod config;
+mod discard;
 mod settings;
 
 use std::convert::Infallible;
@@ -13,7 +14,7 @@ use std::time::Duration;
 
 use ::config::Secret;
 use bytes::Bytes;
-use http::header::{CONTENT_ENCODING, CONTENT_TYPE, EXPECT, RETRY_AFTER};
+use http::header::{CONTENT_ENCODING, CONTENT_TYPE, RETRY_AFTER};
 use http::request::Parts;
 use http::{HeaderMap, HeaderName, HeaderValue, StatusCode, Version};
 use http_body::{Body, Frame, SizeHint};
@@ -31,15 +32,11 @@ use crate::shutdown::Signal;
 use crate::status::retry_after;
 use crate::{Peer, Stream};
 
+use self::discard::{discard, hear_out};
+
 pub use self::config::Config;
 pub use self::settings::Settings;
 pub use crate::drive::{End, Reason};
-
-/// What is left of a refused body and still read, so that the client gets to reading the refusal: as much as Go does.
-const DISCARD: usize = 256 << 10;
-
-/// How long that may take if nothing of the request matters.
-const LONGEST_DISCARD: Duration = Duration::from_millis(500);
 
 /// Longest HTTP/1 head, and the most that is read at once.
 const MAX_BUFFER: usize = 64 << 10;
@@ -358,27 +355,6 @@ impl From<ReadError> for BodyError {
         match error {
             ReadError::Stalled | ReadError::Deadline => Self::Slow,
             ReadError::Broken(error) => Self::Broken(error),
-        }
-    }
-}
-
-/// The answer to a request that was not looked into, after a little of what the client is sending.
-async fn hear_out(head: &Parts, body: &mut Incoming, pace: &mut Pace, response: Response) -> Response {
-    // Who waits to be told to go on sends nothing, and reading would tell it.
-    if !head.headers.contains_key(EXPECT) {
-        // A client that stops in the middle waits for an answer, too.
-        tokio::time::timeout(LONGEST_DISCARD, discard(body, pace)).await.ok();
-    }
-    response
-}
-
-/// Reads on a little, so that a client that is still sending is not cut off before it can read the answer.
-async fn discard(body: &mut Incoming, pace: &mut Pace) {
-    let mut left = DISCARD;
-    while let Ok(Some(frame)) = pace.frame(body).await {
-        left = left.saturating_sub(frame.data_ref().map_or(0, Bytes::len));
-        if left == 0 {
-            break;
         }
     }
 }
