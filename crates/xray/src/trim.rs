@@ -1,8 +1,11 @@
 //! A document that is too large for the API is shortened, and says where.
 //!
-//! In this order, each only as far as it takes: the query of `sql`, stack frames, from the end of the longest stack, and
-//! the largest values of the metadata. A query ends in how much was cut, frames that were left out are counted in
-//! `truncated` as X-Ray has it, and a value of the metadata is replaced by a text that says how large it was.
+//! In this order, each only as far as it takes: the query of `sql`, stack frames, from the end of the longest stack, the
+//! largest values of the metadata, and then what is in `last`. A text ends in how much was cut, frames that were left
+//! out are counted in `truncated` as X-Ray has it, and a value of the metadata is replaced by a text that says how large
+//! it was.
+
+mod last;
 
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
@@ -19,6 +22,7 @@ pub fn trim(bytes: &mut Vec<u8>, start: usize, max: usize) -> bool {
     edits.cut_query(document, &root, max);
     edits.cut_stacks(document, &root, max);
     edits.cut_metadata(document, &root, max);
+    edits.cut_last(document, &root, max);
     let fits = edits.len(document) <= max;
     let shortened = edits.apply(document);
     bytes.truncate(start);
@@ -65,29 +69,33 @@ impl Edits {
     }
 
     fn cut_query(&mut self, document: &[u8], root: &[Member], max: usize) {
+        let query = find(document, root, "sql")
+            .and_then(|sql| find(document, &scan::members_at(document, sql.start), "sanitized_query"));
+        if let Some(query) = query {
+            self.cut_text(document, query, 0, max);
+        }
+    }
+
+    /// Cuts a string as far as it takes, but leaves it this many characters.
+    fn cut_text(&mut self, document: &[u8], range: Range<usize>, least: usize, max: usize) {
         let excess = self.excess(document, max);
-        let Some(query) = find(document, root, "sql")
-            .and_then(|sql| find(document, &scan::members_at(document, sql.start), "sanitized_query"))
-        else {
-            return;
-        };
-        let text = document.get(query.clone()).unwrap_or_default();
-        if excess == 0 || text.first() != Some(&b'"') || text.len() < MARK {
+        let text = document.get(range.clone()).unwrap_or_default();
+        if excess == 0 || text.first() != Some(&b'"') {
             return;
         }
-        let keep = boundary(text, text.len().saturating_sub(excess + MARK + 1).max(1));
-        let cut = text.len() - 1 - keep;
-        self.replace(query.start + keep..query.end, format!("... ({cut} bytes cut)\"").into_bytes());
+        let wanted = boundary(text, text.len().saturating_sub(excess + MARK + 1).max(1), usize::MAX);
+        let keep = wanted.max(boundary(text, text.len(), least));
+        let cut = text.len().saturating_sub(keep + 1);
+        if cut > MARK {
+            self.replace(range.start + keep..range.end, format!("... ({cut} bytes cut)\"").into_bytes());
+        }
     }
 
     fn cut_stacks(&mut self, document: &[u8], root: &[Member], max: usize) {
         if self.excess(document, max) == 0 {
             return;
         }
-        let list = find(document, root, "cause")
-            .and_then(|cause| find(document, &scan::members_at(document, cause.start), "exceptions"));
-        let Some(list) = list else { return };
-        let exceptions = scan::members_at(document, list.start);
+        let exceptions = exceptions(document, root);
         let mut stacks: Vec<Stack> =
             exceptions.iter().filter_map(|exception| Stack::of(document, exception.value.start)).collect();
         let mut excess = self.excess(document, max);
@@ -175,16 +183,24 @@ impl Stack {
     }
 }
 
+/// The exceptions of the cause.
+fn exceptions(document: &[u8], root: &[Member]) -> Vec<Member> {
+    let list = find(document, root, "cause")
+        .and_then(|cause| find(document, &scan::members_at(document, cause.start), "exceptions"));
+    list.map(|list| scan::members_at(document, list.start)).unwrap_or_default()
+}
+
 /// Where the value of a member is.
 fn find(document: &[u8], members: &[Member], name: &str) -> Option<Range<usize>> {
     let is_it = |member: &&Member| document.get(member.key.clone()) == Some(name.as_bytes());
     members.iter().find(is_it).map(|member| member.value.clone())
 }
 
-/// The last place up to `at` in a JSON string, quotes included, that is neither within a character nor within an escape.
-fn boundary(text: &[u8], at: usize) -> usize {
+/// The last place up to `at` in a JSON string, quotes included, that is neither within a character nor within an escape,
+/// and that has no more than this many of them before it.
+fn boundary(text: &[u8], at: usize, characters: usize) -> usize {
     let mut place = 1;
-    loop {
+    for _ in 0..characters {
         let rest = text.get(place..).unwrap_or_default();
         let len = match rest {
             [b'\\', b'u', ..] => 6,
@@ -197,6 +213,7 @@ fn boundary(text: &[u8], at: usize) -> usize {
         }
         place += len;
     }
+    place
 }
 
 #[cfg(test)]
@@ -274,6 +291,7 @@ mod tests {
     #[test]
     fn what_can_t_be_shortened_is_left_and_said_to_be_too_large() {
         check(&json!({"annotations": {"a": "x".repeat(1000)}}), 500, false);
+        check(&json!({"links": vec![json!({"id": "x".repeat(50)}); 20]}), 500, false);
         check(
             &json!({"metadata": {"default": (0..100).map(|k| (k.to_string(), k)).collect::<std::collections::BTreeMap<_, _>>()}}),
             500,

@@ -602,6 +602,15 @@ fn no_name_comes_twice() {
     }
 }
 
+#[test]
+fn a_large_query_is_cut_behind_metadata_of_any_depth() {
+    let deep = format!("{}{{}}{}", "{\"a\":".repeat(99), "}".repeat(99));
+    let own = json!({"aws.xray.metadata.m": deep, "db.system": "mysql", "db.name": "d", "db.statement": "q".repeat(70_000)});
+    let (documents, parsed) = translated(&Case::new("deep", CLIENT, own).request(), Options::default());
+    assert!(documents.refused.is_empty() && documents.entries.iter().all(|entry| entry.trimmed));
+    assert!(parsed[0]["sql"]["sanitized_query"].as_str().is_some_and(|query| query.ends_with(" bytes cut)")));
+}
+
 /// An event, in OTLP/JSON.
 fn event(name: &str, own: &Value) -> Value {
     json!({"name": name, "timeUnixNano": "1700000000123456000", "attributes": attributes(own)})

@@ -68,6 +68,32 @@ fn any_number_of_names_is_looked_up_quickly() {
     }
 }
 
+/// As many exceptions as fit into a request, in a document that has to be shortened.
+#[test]
+fn any_number_of_exceptions_is_shortened_quickly() {
+    const NUMBER: usize = 50_000;
+    let mut request = Vec::new();
+    write_nested(&mut request, 1, |out| {
+        write_nested(out, 1, |out| {
+            write_attributes(out, 1, &[("telemetry.sdk.language".to_owned(), Any::Text("java".to_owned()))]);
+        });
+        write_nested(out, 2, |out| {
+            write_nested(out, 2, |out| {
+                for _ in 0..NUMBER {
+                    write_nested(out, 11, |out| {
+                        write_len_field(out, 2, b"exception");
+                        let stack = Any::Text("T: m\n\tat f(a.java:7)\n".to_owned());
+                        write_attributes(out, 3, &[("exception.stacktrace".to_owned(), stack)]);
+                    });
+                }
+            });
+        });
+    });
+    let mut documents = Documents::default();
+    Translator::new(Options::default(), 1).translate(&request, 0, &mut documents);
+    assert_eq!((documents.entries.len(), documents.refused.len()), (0, 1));
+}
+
 /// What stack traces are made of.
 const PIECES: [&str; 22] = [
     "\n",

@@ -102,6 +102,67 @@ fn a_document_with_everything_comes_back() {
     }
 }
 
+/// A document as the receiver makes a span of it, changed by a processor, and back.
+fn changed(document: &Value, change: fn(&mut Value)) -> Value {
+    let options = to_span::Options { preserve: true, ..to_span::Options::default() };
+    let mut request = Vec::new();
+    to_span::read(&serde_json::to_vec(document).expect("JSON"), &options, &mut request).expect("a document");
+    let mut text = Vec::new();
+    otlp_json::write(&otlp::schema::TRACES, &request, &mut text);
+    let mut spans: Value = serde_json::from_slice(&text).expect("JSON");
+    change(&mut spans["resourceSpans"][0]["scopeSpans"][0]["spans"][0]);
+    let options = Options { preserve_xray_fields: true, ..Options::default() };
+    let mut documents = Documents::default();
+    Translator::new(options, 1).translate(&support::wire(&spans), 0, &mut documents);
+    support::assert_unique(&documents.bytes);
+    serde_json::from_slice(&documents.bytes).expect("JSON")
+}
+
+fn small() -> Value {
+    json!({"name": "sh,op", "id": "6226467e3f845502", "trace_id": "1-5f84c7a1-e7d1852db8c4fd35d88bf49a",
+        "start_time": 1, "end_time": 2, "annotations": {"k": 1, "n": 2}, "metadata": {"default": {"a": 1}}})
+}
+
+#[test]
+fn another_name_counts_and_is_one_that_x_ray_takes() {
+    assert_eq!(changed(&small(), |_| {})["name"], "sh,op");
+    assert_eq!(changed(&small(), |span| span["name"] = json!("new, name"))["name"], "new name");
+    assert_eq!(changed(&small(), |span| span["name"] = json!(""))["name"], "sh,op");
+    assert_eq!(changed(&small(), |span| span["name"] = json!("()"))["name"], "sh,op");
+}
+
+#[test]
+fn what_json_or_x_ray_has_no_form_for_is_told_as_for_other_spans() {
+    let back = changed(&small(), |span| {
+        for attribute in span["attributes"].as_array_mut().expect("a list") {
+            if attribute["key"] == "n" {
+                attribute["value"] = json!({"doubleValue": "NaN"});
+            }
+        }
+        span["spanId"] = json!("");
+    });
+    assert_eq!(back["annotations"], json!({"k": 1}));
+    assert_eq!(back["metadata"], json!({"default": {"a": 1, "n": "NaN"}}));
+    assert_eq!(back["id"], Value::Null);
+    let mut endless = small();
+    endless["end_time"] = json!(0);
+    check(&endless);
+    endless.as_object_mut().expect("an object").remove("end_time");
+    check(&endless);
+}
+
+#[test]
+fn annotations_in_the_extra_field_are_annotations_again() {
+    let back = changed(&small(), |span| {
+        let extra =
+            json!({"annotations": {"aws.xray.type": "q", "http.method": "override", "k": 7}}).to_string();
+        let attributes = span["attributes"].as_array_mut().expect("a list");
+        attributes.push(json!({"key": "aws.xray.extra", "value": {"stringValue": extra}}));
+    });
+    assert_eq!(back["annotations"], json!({"k": 1, "n": 2, "aws.xray.type": "q", "http.method": "override"}));
+    assert_eq!((&back["type"], &back["http"]), (&Value::Null, &Value::Null));
+}
+
 #[test]
 fn what_was_added_on_the_way_is_kept() {
     let document = json!({"name": "shop", "id": "6226467e3f845502", "trace_id": "1-5f84c7a1-e7d1852db8c4fd35d88bf49a",

@@ -102,7 +102,7 @@ fn clean_database(out: &mut Vec<u8>, span: &SpanRead<'_>, options: &Options) -> 
 
 /// Appends what X-Ray takes of a name, at most 200 bytes; says whether anything was left.
 #[inline]
-fn clean(out: &mut Vec<u8>, name: &[u8]) -> bool {
+pub(super) fn clean(out: &mut Vec<u8>, name: &[u8]) -> bool {
     if name.is_empty() {
         return false;
     }

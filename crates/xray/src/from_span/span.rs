@@ -80,6 +80,8 @@ pub(super) struct SpanRead<'a> {
     pub kind: Kind,
     pub start: u64,
     pub end: u64,
+    /// The end is there, even if it is 0.
+    pub has_end: bool,
     pub status: Status<'a>,
     pub attributes: Vec<Attribute<'a>>,
     pub events: Vec<Event<'a>>,
@@ -102,6 +104,7 @@ impl<'a> SpanRead<'a> {
             kind: Kind::Unspecified,
             start: 0,
             end: 0,
+            has_end: false,
             status: Status::default(),
             attributes: Vec::new(),
             events: Vec::new(),
@@ -124,7 +127,7 @@ impl<'a> SpanRead<'a> {
                 (5, Value::Len(name)) => self.name = name,
                 (6, Value::Varint(kind)) => self.kind = kind_of(kind),
                 (7, Value::Fixed64(nanos)) => self.start = nanos,
-                (8, Value::Fixed64(nanos)) => self.end = nanos,
+                (8, Value::Fixed64(nanos)) => (self.end, self.has_end) = (nanos, true),
                 (11, Value::Len(event)) => self.events.push(Event::new(event)),
                 (13, Value::Len(link)) => self.links.push(Link::new(link)),
                 (15, Value::Len(status)) => self.status = Status::new(status),
@@ -141,6 +144,7 @@ impl<'a> SpanRead<'a> {
         self.kind = Kind::Unspecified;
         self.start = 0;
         self.end = 0;
+        self.has_end = false;
         self.status = Status::default();
         self.attributes.clear();
         self.events.clear();

@@ -16,7 +16,7 @@ use super::Context;
 use super::known::Key;
 use super::resource::{PREFIX, ResourceRead};
 use super::span::{Attribute, SpanRead};
-use super::value;
+use super::{name, value};
 use crate::json::{self, scan};
 use crate::{ids, names};
 
@@ -64,8 +64,8 @@ pub(super) fn write(
     context: &mut Context,
 ) -> [u8; 8] {
     let mut root = Object::default();
-    root.text("name", span.name);
-    root.text("id", &ids::segment_id(span.span_id));
+    put_name(&mut root, span);
+    put_id(&mut root, "id", span.span_id);
     root.text("trace_id", &ids::trace_id(span.trace_id));
     root.json("start_time", seconds(span.start));
     if span.parent_id != [0; 8] {
@@ -80,8 +80,10 @@ pub(super) fn write(
     put_exceptions(&mut root, span, context);
     put_links(&mut root, span);
     put_span(&mut root, span, context);
-    // What is in progress has no end; some that are not have none, either.
-    if span.end != 0 {
+    // What is in progress has no end; some that are not have none, either. Elsewhere 0 may be written for none.
+    let in_progress =
+        || matches!(span.get(Key::InProgress).map(Attribute::value), Some(AnyValue::Bool(true)));
+    if span.end != 0 || (span.has_end && !in_progress()) {
         root.json("end_time", seconds(span.end));
     }
     if let Some(extra) = of_name(span, names::EXTRA).and_then(scan::document) {
@@ -89,6 +91,29 @@ pub(super) fn write(
     }
     root.write_in_order(&ORDER, out);
     span.span_id
+}
+
+/// The name as it was. What a processor has made of it since counts, but as for any other span X-Ray has to take it.
+fn put_name(root: &mut Object<'_>, span: &SpanRead<'_>) {
+    let was = of_name(span, names::NAME).unwrap_or_default();
+    if span.name == was || span.name.is_empty() {
+        return root.text("name", was);
+    }
+    let mut cleaned = Vec::new();
+    if name::clean(&mut cleaned, span.name) {
+        root.text("name", &cleaned);
+    } else {
+        root.text("name", was);
+    }
+}
+
+/// An id, `null` if it is none.
+fn put_id<'m>(object: &mut Object<'m>, name: &'m str, id: [u8; 8]) {
+    if id == [0; 8] {
+        object.json(name, &b"null"[..]);
+    } else {
+        object.text(name, &ids::segment_id(id));
+    }
 }
 
 fn of_name<'a>(span: &SpanRead<'a>, name: &str) -> Option<&'a [u8]> {
@@ -113,11 +138,13 @@ fn put_span<'m>(root: &mut Object<'m>, span: &SpanRead<'m>, context: &Context) {
         if !value::is_some_raw(raw) {
             continue;
         }
-        if listed.binary_search(&key).is_ok() && !key.starts_with(b"aws.xray.") {
+        // A number that JSON has no form for may have been put there on the way. An annotation can't hold it.
+        let is_number = || !matches!(attribute.value(), AnyValue::Double(number) if !number.is_finite());
+        if listed.binary_search(&key).is_ok() && !key.starts_with(b"aws.xray.") && is_number() {
             root.object("annotations").put(key, Node::Attribute(raw));
         } else if let Some(namespace) = key.strip_prefix(names::METADATA_PREFIX.as_bytes()) {
             match attribute.as_text().and_then(scan::document) {
-                Some((_, json)) => root.object("metadata").put(namespace, Node::Json(Cow::Borrowed(json))),
+                Some((_, json)) => root.object("metadata").put_json(namespace, json),
                 None => put_other(root, key, raw, context),
             }
         } else if !put_known(root, key, raw) {
@@ -155,6 +182,7 @@ fn put_known<'m>(root: &mut Object<'m>, key: &[u8], raw: &'m [u8]) -> bool {
         }
         // Read elsewhere, or the same as something that is.
         names::EMBEDDED
+        | names::NAME
         | names::EXTRA
         | names::ANNOTATIONS
         | "aws.service"
@@ -163,7 +191,6 @@ fn put_known<'m>(root: &mut Object<'m>, key: &[u8], raw: &'m [u8]) -> bool {
         | "db.namespace"
         | "db.system"
         | "db.system.name" => {}
-        names::NAME => root.attribute("name", raw),
         names::NAMESPACE => root.attribute("namespace", raw),
         names::FAULT => root.attribute("fault", raw),
         names::ERROR => root.attribute("error", raw),
@@ -331,7 +358,7 @@ fn put_links<'m>(root: &mut Object<'m>, span: &SpanRead<'m>) {
         list.push(if list.is_empty() { b'[' } else { b',' });
         let mut object = Object::default();
         object.text("trace_id", &ids::trace_id(link.trace_id()));
-        object.text("id", &ids::segment_id(link.span_id()));
+        put_id(&mut object, "id", link.span_id());
         let attributes = link.attributes();
         if attributes.clone().next().is_some() {
             let mut text = Vec::new();

@@ -38,6 +38,14 @@ impl<'m> Object<'m> {
         self.put(name.as_bytes(), Node::Json(json.into()));
     }
 
+    /// Puts JSON in; into an object that is there already, those of its members that are not.
+    pub(super) fn put_json(&mut self, name: &'m [u8], json: &'m [u8]) {
+        match self.0.get_mut(name) {
+            Some(Node::Object(object)) => object.merge(json),
+            _ => self.put(name, Node::Json(Cow::Borrowed(json))),
+        }
+    }
+
     /// JSON in a string attribute; not put in if it is none.
     pub(super) fn json_text(&mut self, name: &'m str, raw: &'m [u8]) {
         if let AnyValue::String(text) = AnyValue::new(raw)
