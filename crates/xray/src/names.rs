@@ -3,6 +3,8 @@
 //! Names of the OpenTelemetry semantic conventions stand where they are used, as data, when only one table uses them;
 //! here are those of X-Ray itself, and those that both directions need.
 
+/// What all names of X-Ray's own begin with.
+pub const PREFIX: &str = "aws.xray.";
 /// Bool: the segment is in progress; the span has no end.
 pub const IN_PROGRESS: &str = "aws.xray.inprogress";
 /// Array of strings: which attributes are annotations.
@@ -84,7 +86,8 @@ pub const RESOURCE_NAMES: &str = "aws.xray.resource_names";
 /// Array of strings.
 pub const PRECURSOR_IDS: &str = "aws.xray.precursor_ids";
 /// String of JSON: an object of the document's shape with every field that has no attribute of its own, which is to be
-/// merged into the document: `{"aws": {"bucket_name": "b"}, "http": {"request": {"traced": true}}}`.
+/// merged into the document: `{"aws": {"bucket_name": "b"}, "http": {"request": {"traced": true}}}`. Annotations whose keys
+/// are names of attributes that the segment itself has, or begin with [`PREFIX`], are among them.
 pub const EXTRA: &str = "aws.xray.extra";
 
 /// Resource attribute, string: the origin as it was.

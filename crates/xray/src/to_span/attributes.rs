@@ -131,6 +131,24 @@ impl Attributes {
         self.scratch = scratch;
     }
 
+    /// A value that is written already, as the bytes of an `AnyValue`.
+    pub(super) fn encoded(&mut self, out: &mut Vec<u8>, name: &[u8], value: &[u8]) {
+        self.head(out, name, value.len());
+        out.extend_from_slice(value);
+    }
+
+    /// Whether there is an attribute of this name. Known only while [`watched`](Self::open).
+    pub(super) fn has(&self, out: &[u8], name: &[u8]) -> bool {
+        self.find(out, name).is_some()
+    }
+
+    fn find(&self, out: &[u8], name: &[u8]) -> Option<(usize, Written)> {
+        let found = *self.by_name.get(&self.hasher.hash_one(name))?;
+        let written = *self.written.get(found)?;
+        let Written { start, end, name: at, name_len } = written;
+        (start < end && out.get(at..at + name_len) == Some(name)).then_some((found, written))
+    }
+
     /// Everything of an attribute up to its value's member, which takes `any` bytes.
     #[inline]
     fn head(&mut self, out: &mut Vec<u8>, name: &[u8], any: usize) {
@@ -156,21 +174,15 @@ impl Attributes {
     /// Takes out the attribute of this name, if there is one.
     #[cold]
     fn replace(&mut self, out: &mut Vec<u8>, name: &[u8]) {
-        let Some(found) = self.by_name.get(&self.hasher.hash_one(name)) else { return };
-        let Some(Written { start, end, name: at, name_len }) = self.written.get(*found).copied() else {
-            return;
-        };
+        let Some((found, Written { start, end, .. })) = self.find(out, name) else { return };
         let Some(len) = end.checked_sub(start).filter(|_| end <= out.len()) else { return };
-        if out.get(at..at + name_len) != Some(name) {
-            return;
-        }
         out.drain(start..end);
-        for later in self.written.iter_mut().skip(*found + 1) {
+        for later in self.written.iter_mut().skip(found + 1) {
             later.start -= len;
             later.end -= len;
             later.name -= len;
         }
-        if let Some(gone) = self.written.get_mut(*found) {
+        if let Some(gone) = self.written.get_mut(found) {
             gone.end = gone.start;
         }
     }

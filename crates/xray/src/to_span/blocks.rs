@@ -149,12 +149,15 @@ pub(super) fn sql(parser: &mut Parser<'_, '_>) -> Result<Sql, Fault> {
 pub(super) fn annotations(parser: &mut Parser<'_, '_>) -> Result<Entries, Fault> {
     let start = parser.document.annotations.len();
     parser.object("annotations", &mut |parser, _, key| {
+        parser.scan.peek()?;
+        let start = parser.scan.position();
         let value = parser.value()?;
+        let place = parser.scan.since(start);
         if let (Value::Other(value), true) = (value, parser.preserve) {
             let segment = parser.current;
             parser.document.extras.push(Extra { segment, path: &["annotations"], key, value });
         }
-        parser.document.annotations.push(Annotation { key, value });
+        parser.document.annotations.push(Annotation { key, value, place });
         Ok(())
     })?;
     let json = parser.scan.json();

@@ -237,6 +237,8 @@ impl Sql {
 pub(super) struct Annotation {
     pub(super) key: Text,
     pub(super) value: Value,
+    /// The value as it stands in the document.
+    pub(super) place: Place,
 }
 
 #[derive(Clone, Copy, Debug)]

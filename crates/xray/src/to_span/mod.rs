@@ -9,7 +9,7 @@
 //!   the rest of the document is kept; a wrong namespace at the top counts as none.
 //! - An exception without an id is taken; a trace id of the wrong length refuses the document, 32 hex digits do not.
 //! - A `sql.url` that can't be split is kept whole as `db.connection_string`.
-//! - A time before 1970 or after 9999 is refused instead of wrapped.
+//! - A time before 1970 or after 2554 is refused instead of wrapped.
 //!
 //! ```
 //! use collimator_xray::to_span::{Options, read};
@@ -24,6 +24,7 @@
 //! # Ok::<(), collimator_xray::to_span::Refused>(())
 //! ```
 
+mod any;
 mod attributes;
 mod blocks;
 mod canonical;

@@ -10,8 +10,8 @@ use super::scan::{Fault, Scanner, Text};
 use super::values::{Parser, Wrong};
 use crate::ids;
 
-/// The last moment that a document may tell of: the end of the year 9999, in seconds.
-const MAX_SECONDS: f64 = 253_402_300_799.0;
+/// The last moment that a document may tell of, in seconds: what 64 bits of nanoseconds have room for, in the year 2554.
+const MAX_SECONDS: f64 = 18_446_744_073.0;
 
 /// Reads a document. What is wrong inside of it is dropped, what is wrong at its top refuses it.
 pub(super) fn parse(
@@ -45,6 +45,13 @@ struct Nested<'l> {
     dropped: &'l mut Vec<Dropped>,
 }
 
+/// What was counted before the subsegments of a segment.
+#[derive(Clone, Copy)]
+struct Before {
+    seen: usize,
+    dropped: usize,
+}
+
 /// Fields that make a segment valid or not, as read.
 #[derive(Default)]
 struct Required {
@@ -70,11 +77,12 @@ impl Nested<'_> {
         parser.document.segments.push(Segment::EMPTY);
         let outer = (parser.current, parser.wrong.take());
         parser.current = number;
+        let before = Before { seen: parser.document.seen, dropped: self.dropped.len() };
         let (mut segment, mut required) = (Segment::EMPTY, Required::default());
         parser.object("subsegments", &mut |parser, key, name| {
             parser.current = number;
             match key {
-                b"subsegments" => self.subsegments(parser, number, level),
+                b"subsegments" => self.subsegments(parser, number, level, before),
                 _ => field(parser, key, name, level, &mut segment, &mut required),
             }
         })?;
@@ -94,8 +102,16 @@ impl Nested<'_> {
         Ok(wrong)
     }
 
-    fn subsegments(&mut self, parser: &mut Parser<'_, '_>, number: usize, level: usize) -> Result<(), Fault> {
+    fn subsegments(
+        &mut self,
+        parser: &mut Parser<'_, '_>,
+        number: usize,
+        level: usize,
+        before: Before,
+    ) -> Result<(), Fault> {
         // The last of several fields of one name counts.
+        parser.document.seen = before.seen;
+        self.dropped.truncate(before.dropped);
         parser.document.segments.truncate(number + 1);
         parser.document.extras.retain(|extra| extra.segment <= number);
         parser.array("subsegments", &mut |parser| {

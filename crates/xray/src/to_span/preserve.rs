@@ -3,8 +3,9 @@
 use std::collections::BTreeMap;
 
 use super::Writer;
+use super::any::{self, members};
 use super::attributes::nested;
-use super::document::{Cause, Extra, Link, Segment};
+use super::document::{Annotation, Cause, Extra, Link, Segment, Value};
 use super::scan::{Place, Scanner, Text};
 use super::span::write_id;
 use crate::names;
@@ -16,7 +17,14 @@ const LINK_SPAN_ID: u32 = 2;
 const LINK_ATTRIBUTES: u32 = 4;
 
 impl Writer<'_> {
-    pub(super) fn preserve_span(&mut self, out: &mut Vec<u8>, segment: &Segment, number: usize) {
+    /// What the segment says beside what its attributes do, and the annotations that can be no attributes.
+    pub(super) fn preserve_span(
+        &mut self,
+        out: &mut Vec<u8>,
+        segment: &Segment,
+        number: usize,
+        annotations: &[Annotation],
+    ) {
         let embedded = segment.enclosing.is_some();
         match segment.kind.get(self.json) {
             _ if embedded => self.attributes.bytes(out, names::TYPE.as_bytes(), b"subsegment"),
@@ -40,7 +48,7 @@ impl Writer<'_> {
         self.list(out, names::TABLE_NAMES, segment.aws.table_names);
         self.list(out, names::RESOURCE_NAMES, segment.aws.resource_names);
         self.list(out, names::PRECURSOR_IDS, segment.precursor_ids);
-        self.extras(out, number);
+        self.extras(out, number, annotations);
     }
 
     fn preserve_cause(&mut self, out: &mut Vec<u8>, cause: &Cause) {
@@ -65,31 +73,14 @@ impl Writer<'_> {
         }
     }
 
-    /// Scalars as they are, anything else as JSON.
     fn link_attributes(&mut self, out: &mut Vec<u8>, attributes: Place) {
         let json = attributes.get(self.json);
         for (key, value) in members(json) {
-            let key = key.get(json);
-            match value.get(json) {
-                b"true" => self.attributes.bool(out, &key, true),
-                b"false" => self.attributes.bool(out, &key, false),
-                b"null" => {}
-                [b'"', ..] => {
-                    let text = Scanner::new(value.get(json)).string().unwrap_or_default();
-                    self.attributes.bytes(out, &key, &text.get(value.get(json)));
-                }
-                other => {
-                    let number = std::str::from_utf8(other).unwrap_or_default();
-                    if let Ok(whole) = number.parse() {
-                        self.attributes.whole(out, &key, whole);
-                    } else if let Ok(double) = number.parse() {
-                        self.attributes.double(out, &key, double);
-                    } else {
-                        self.scratch.clear();
-                        super::canonical::write(other, self.scratch);
-                        self.attributes.bytes(out, &key, self.scratch);
-                    }
-                }
+            self.scratch.clear();
+            any::write(value.get(json), 0, self.scratch);
+            // Null is no value.
+            if !self.scratch.is_empty() {
+                self.attributes.encoded(out, &key.get(json), self.scratch);
             }
         }
     }
@@ -112,10 +103,16 @@ impl Writer<'_> {
     }
 
     /// Everything else, in one object of the document's shape.
-    fn extras(&mut self, out: &mut Vec<u8>, number: usize) {
+    fn extras(&mut self, out: &mut Vec<u8>, number: usize, annotations: &[Annotation]) {
+        // Those that are no scalars are among the extras already.
+        let scalars = annotations.iter().filter(|it| !matches!(it.value, Value::Other(_)));
+        let extra =
+            |it: &Annotation| Extra { segment: number, path: &["annotations"], key: it.key, value: it.place };
+        let scalars: Vec<Extra> = scalars.map(extra).collect();
         let extras = &self.document.extras;
         let first = extras.partition_point(|extra| extra.segment < number);
-        let mine: Vec<&Extra> = extras.iter().skip(first).take_while(|it| it.segment == number).collect();
+        let own = extras.iter().skip(first).take_while(|it| it.segment == number);
+        let mine: Vec<&Extra> = own.chain(&scalars).collect();
         if mine.is_empty() {
             return;
         }
@@ -166,17 +163,4 @@ fn texts(json: &[u8]) -> Vec<Text> {
         more = scan.more(b']').unwrap_or_default();
     }
     texts
-}
-
-/// The members of an object that was read already.
-fn members(json: &[u8]) -> Vec<(Text, Place)> {
-    let mut scan = Scanner::new(json);
-    let mut members = Vec::new();
-    let mut more = scan.open(b'{', b'}').is_ok_and(|empty| !empty);
-    while more {
-        let (Ok(name), Ok(value)) = (scan.name(), scan.skip(0)) else { break };
-        members.push((name, value));
-        more = scan.more(b'}').unwrap_or_default();
-    }
-    members
 }

@@ -19,7 +19,7 @@ pub enum Reason {
     Missing,
     /// An id that is not sixteen hex digits, or a trace id in neither of its forms.
     InvalidId,
-    /// A time before 1970 or after 9999.
+    /// A time before 1970 or after 2554.
     InvalidTime,
     /// A subsegment whose namespace is neither `aws` nor `remote` nor `local`.
     InvalidNamespace,
@@ -66,7 +66,7 @@ impl fmt::Display for Reason {
             Self::WrongType => "a value of the wrong type",
             Self::Missing => "a required field is missing",
             Self::InvalidId => "not a valid id",
-            Self::InvalidTime => "not a time between 1970 and 9999",
+            Self::InvalidTime => "not a time between 1970 and 2554",
             Self::InvalidNamespace => "not a known namespace",
         })
     }

@@ -108,6 +108,12 @@ impl<'a> Scanner<'a> {
         self.at
     }
 
+    /// What was read since the position `start`.
+    #[inline]
+    pub(super) fn since(&self, start: usize) -> Place {
+        Place { start: start as u32, end: self.at as u32 }
+    }
+
     /// The next byte that is not white space, which stays.
     #[inline]
     pub(super) fn peek(&mut self) -> Result<u8, Fault> {

@@ -1,5 +1,7 @@
 //! One segment as a span.
 
+use std::borrow::Cow;
+
 use otlp::wire::{write_fixed64_field, write_len_field, write_varint_field};
 
 use super::Writer;
@@ -58,10 +60,14 @@ impl Writer<'_> {
         self.aws(out, segment);
         self.sql(out, &segment.sql);
         self.attributes.flag(out, names::TRACED, segment.traced);
-        self.annotations(out, annotations);
+        let (ours, annotations) = match watched && self.options.preserve {
+            true => self.apart(out, annotations),
+            false => (Vec::new(), Cow::Borrowed(annotations)),
+        };
+        self.annotations(out, &annotations);
         self.metadata(out, segment);
         if self.options.preserve {
-            self.preserve_span(out, segment, number);
+            self.preserve_span(out, segment, number, &ours);
         }
         if let Cause::Exceptions { exceptions, .. } = segment.cause {
             for exception in exceptions.of(&self.document.exceptions) {
@@ -149,13 +155,23 @@ impl Writer<'_> {
         self.text(out, "db.user", sql.user);
     }
 
+    /// Annotations that would take the place of an attribute which says something else, and the others.
+    fn apart<'a>(&self, out: &[u8], annotations: &[Annotation]) -> (Vec<Annotation>, Cow<'a, [Annotation]>) {
+        let is_ours = |annotation: &Annotation| {
+            let key = annotation.key.get(self.json);
+            key.starts_with(names::PREFIX.as_bytes()) || self.attributes.has(out, &key)
+        };
+        let (ours, others) = annotations.iter().copied().partition(is_ours);
+        (ours, Cow::Owned(others))
+    }
+
     fn annotations(&mut self, out: &mut Vec<u8>, annotations: &[Annotation]) {
         if annotations.is_empty() {
             return;
         }
         let keys = annotations.iter().map(|annotation| annotation.key);
         self.attributes.array(out, names::ANNOTATIONS, keys, self.json);
-        for Annotation { key, value } in annotations {
+        for Annotation { key, value, .. } in annotations {
             let key = key.get(self.json);
             match *value {
                 // Every number is a double, as in the reference, unless that would change it and nothing may be lost.

@@ -407,7 +407,8 @@ fn what_is_wrong_at_the_top_refuses_the_document() {
         (trace("1-5f84c7a1-e7d1852db8c4fd35d88bf49"), Reason::InvalidId, "trace_id"),
         (trace("2-xx-yy"), Reason::InvalidId, "trace_id"),
         (json!({"start_time": -1}), Reason::InvalidTime, "start_time"),
-        (json!({"end_time": 253_402_300_800_u64}), Reason::InvalidTime, "end_time"),
+        (json!({"end_time": 18_446_744_074_u64}), Reason::InvalidTime, "end_time"),
+        (json!({"end_time": 20_000_000_000_u64}), Reason::InvalidTime, "end_time"),
         (json!({"start_time": "1498082657"}), Reason::WrongType, "start_time"),
         (json!({"cause": 5}), Reason::WrongType, "cause"),
         (json!({"http": {"response": {"status": "200"}}}), Reason::WrongType, "http.response.status"),
@@ -426,6 +427,48 @@ fn what_is_wrong_at_the_top_refuses_the_document() {
         assert_eq!((refused.reason, refused.field, refused.segments), (reason, field, 1), "{changes}");
     }
     assert!(translate(&changed(trace("5f84c7a1e7d1852db8c4fd35d88bf49a")), Options::default()).is_ok());
+}
+
+#[test]
+fn the_last_moment_is_kept_as_a_double_has_it() {
+    check(&one(json!({"end_time": 18_446_744_073_u64})).1, &json!({"end": 18_446_744_072_999_999_488_u64}));
+}
+
+#[test]
+fn of_two_lists_of_subsegments_the_last_counts() {
+    let nested = |id: &str| json!({"name": "n", "id": id, "start_time": 1});
+    let first = json!([nested("00000000000000a0"), {}, nested("00000000000000b0")]);
+    let last = json!([nested("00000000000000c0"), nested("x")]);
+    let lists = format!("{first},\"subsegments\":{last}");
+    let text = changed(json!({"subsegments": "(here)"})).replace("\"(here)\"", &lists);
+    let Spans { spans, taken, .. } = translate(&text, Options::default()).expect("taken");
+    assert_eq!((spans.len(), taken.segments(), taken.rejected()), (2, 3, 1));
+    let refused = translate(&text.replace("\"name\":\"shop\"", "\"name\":null"), Options::default());
+    assert_eq!(refused.err().map(|refused| refused.segments), Some(3));
+}
+
+#[test]
+fn attributes_of_links_keep_their_shape() {
+    let deep = format!("{}{}", "[".repeat(40), "]".repeat(40));
+    let attributes = r#"{"l":[1,"a",null,[true]],"m":{"b":1.5,"a":{},"b":2},"n":null,"i":1e400}"#;
+    let text = changed(
+        json!({"links": [{"trace_id": "1-5f84c7a1-e7d1852db8c4fd35d88bf49b", "id": "00000000000000b0",
+        "attributes": "(here)"}]}),
+    );
+    let options = Options { links: true, ..Options::default() };
+    let span =
+        translate(&text.replace("\"(here)\"", attributes), options.clone()).expect("taken").spans.remove(0);
+    let values = json!([{"intValue": "1"}, {"stringValue": "a"}, {}, {"arrayValue": {"values": [{"boolValue": true}]}}]);
+    let map = json!([{"key": "a", "value": {"kvlistValue": {}}}, {"key": "b", "value": {"intValue": "2"}}]);
+    let wanted = json!([
+        {"key": "l", "value": {"arrayValue": {"values": values}}},
+        {"key": "m", "value": {"kvlistValue": {"values": map}}},
+        {"key": "i", "value": {"stringValue": "1e400"}},
+    ]);
+    assert_eq!(span["links"][0]["attributes"], wanted);
+    let span = translate(&text.replace("\"(here)\"", &format!("{{\"d\":{deep}}}")), options).expect("taken");
+    let span = span.spans[0].to_string();
+    assert!(span.contains(&format!("\"stringValue\":\"{}{}\"", "[".repeat(10), "]".repeat(10))), "{span}");
 }
 
 #[test]
