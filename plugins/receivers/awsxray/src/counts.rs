@@ -75,9 +75,9 @@ impl Counts {
         }
     }
 
-    pub(crate) fn refused(&self, reason: Reason) {
+    pub(crate) fn refused(&self, reason: Reason, times: u64) {
         if let Some(counter) = self.reasons.get(reason as usize) {
-            counter.add(1);
+            counter.add(times);
         }
     }
 }

@@ -3,7 +3,7 @@
 use component::{Outlets, RunCx};
 use data::Signal;
 use tokio::time::Instant;
-use xray::to_span::{Dropped, Refused, Translator};
+use xray::to_span::{Reason, Refused, Taken, Translator};
 
 use crate::config::Config;
 use crate::counts::Counts;
@@ -109,27 +109,14 @@ impl Intake {
             Ok(taken) => {
                 lane.took(taken.spans);
                 self.records.count(taken.segments(), taken.rejected());
-                for Dropped { reason, field, at, segments } in taken.dropped {
-                    lane.refuse(reason.code(), segments);
-                    self.wrong = Some(reason.code());
-                    self.counts.refused(reason);
-                    tracing::warn!(
-                        otelcol.component.id = self.id,
-                        otelcol.component.kind = "receiver",
-                        %reason,
-                        field,
-                        at,
-                        segments,
-                        "X-Ray subsegment is left out"
-                    );
-                }
+                self.left_out(&taken);
             }
             Err(refused) => {
                 let Refused { reason, field, at, segments } = refused;
                 lane.refuse(reason.code(), segments.max(1));
                 self.wrong = Some(reason.code());
                 self.records.count(segments, segments);
-                self.counts.refused(reason);
+                self.counts.refused(reason, 1);
                 tracing::warn!(
                     otelcol.component.id = self.id,
                     otelcol.component.kind = "receiver",
@@ -141,6 +128,32 @@ impl Intake {
                 );
             }
         }
+    }
+
+    /// Counts the subsegments that were left out, and tells of the first: one datagram may bring thousands of them.
+    fn left_out(&mut self, taken: &Taken) {
+        let (Some(lane), Some(first)) = (&self.traces, taken.dropped.first()) else { return };
+        let mut sums = [(0, 0); Reason::ALL.len()];
+        for dropped in &taken.dropped {
+            if let Some((times, segments)) = sums.get_mut(dropped.reason as usize) {
+                *times += 1;
+                *segments += dropped.segments;
+            }
+        }
+        for (reason, (times, segments)) in Reason::ALL.into_iter().zip(sums).filter(|(_, sums)| sums.0 > 0) {
+            lane.refuse(reason.code(), segments);
+            self.counts.refused(reason, times);
+        }
+        self.wrong = Some(first.reason.code());
+        tracing::warn!(
+            otelcol.component.id = self.id,
+            otelcol.component.kind = "receiver",
+            reason = %first.reason,
+            field = first.field,
+            at = first.at,
+            segments = taken.rejected(),
+            "X-Ray subsegments are left out; this is what is wrong with the first"
+        );
     }
 
     fn flawed(&mut self, flaw: Flaw) {

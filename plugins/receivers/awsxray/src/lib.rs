@@ -11,6 +11,11 @@ mod lane;
 mod records;
 mod serve;
 
+use std::future::poll_fn;
+use std::pin::pin;
+use std::task::Poll;
+use std::time::Duration;
+
 use aws::proxy::{Proxy, ProxyError, Switchable};
 use component::{
     BoxError, BuildCx, BuildError, Carries, Component, Ended, Environment, Kind, Outlets, Receiver, RunCx,
@@ -32,6 +37,9 @@ pub const SPEC: Spec = Spec::new::<XrayReceiver>(
 .carrying(Carries::Same(Signals::of(&[Signal::Traces, Signal::Xray])))
 .stability(Stability::Beta);
 
+/// How long the proxy waits before it looks for a region again.
+const AGAIN: Duration = Duration::from_secs(30);
+
 /// The receiver.
 pub struct XrayReceiver {
     config: Config,
@@ -50,43 +58,72 @@ impl Receiver for XrayReceiver {
     async fn run(self, outlets: Outlets, cx: RunCx) -> Ended {
         let bound = serve::bind(&self.config.endpoint, self.config.receive_buffer_mib << 20, &cx)?;
         let receiver = bound.receiver()?;
-        let proxy = self.proxy(&cx).await?;
+        let mut proxying = pin!(self.proxy(&cx));
+        // What is found wrong with it at once fails the start. What takes longer must not keep datagrams waiting.
+        let at_once = poll_fn(|task| Poll::Ready(proxying.as_mut().poll(task))).await;
+        if let Poll::Ready(Err(error)) = at_once {
+            return Err(error);
+        }
+        let proxying = async {
+            match at_once {
+                Poll::Ready(ended) => ended,
+                Poll::Pending => proxying.await,
+            }
+        };
         let (intake, forwards) = Intake::new(&self.config, &outlets, &cx);
         drop(outlets);
         cx.ready();
-        let forwarding = join_all(forwards.into_iter().map(Forward::run));
-        let proxying = async {
-            match proxy {
-                Some(proxy) => proxy.run().await,
-                None => Ok(()),
-            }
+        let receiving = async {
+            let forwarding = join_all(forwards.into_iter().map(Forward::run));
+            tokio::join!(serve::serve(receiver, intake, &cx), forwarding);
+            Ok(())
         };
-        let ((), _, ended) = tokio::join!(serve::serve(receiver, intake, &cx), forwarding, proxying);
-        ended
+        tokio::try_join!(receiving, proxying).map(|_| ())
     }
 }
 
 impl XrayReceiver {
-    /// The proxy, unless it is turned off. Without a region it is of no use, and the receiver does without: its work does
-    /// not depend on it.
-    async fn proxy(&self, cx: &RunCx) -> Result<Option<Proxy>, BoxError> {
+    /// Runs the proxy, unless it is turned off. Without a region it is of no use, and the receiver does without: its work
+    /// does not depend on it.
+    async fn proxy(&self, cx: &RunCx) -> Ended {
         let Switchable(config) = &self.config.proxy_server;
         if !config.enabled {
-            return Ok(None);
+            return Ok(());
         }
-        match Proxy::bind(config, &self.environment, cx).await {
-            Ok(proxy) => Ok(Some(proxy)),
-            Err(ProxyError::Session(error)) => {
+        let opening = until_open(AGAIN, || Proxy::bind(config, &self.environment, cx), cx);
+        let opened = tokio::select! {
+            biased;
+            () = cx.draining.cancelled() => return Ok(()),
+            opened = opening => opened?,
+        };
+        opened.run().await
+    }
+}
+
+/// Opens until that succeeds, as long as it is only the region that is missing: when a machine has just started, the
+/// metadata service is often not there yet.
+async fn until_open<T, F>(again: Duration, open: impl Fn() -> F, cx: &RunCx) -> Result<T, BoxError>
+where
+    F: Future<Output = Result<T, ProxyError>>,
+{
+    let mut is_told = false;
+    loop {
+        match open().await {
+            Ok(opened) => return Ok(opened),
+            Err(ProxyError::Other(error)) => return Err(error),
+            Err(ProxyError::Session(error)) if !is_told => {
+                is_told = true;
                 tracing::warn!(
                     otelcol.component.id = %cx.node.id,
                     otelcol.component.kind = "receiver",
                     %error,
-                    "Running without the TCP proxy: name a region, or turn it off with proxy_server::enabled: false"
+                    "Running without the TCP proxy until there is a region: name one, or turn it off with \
+                     proxy_server::enabled: false"
                 );
-                Ok(None)
             }
-            Err(ProxyError::Other(error)) => Err(error),
+            Err(ProxyError::Session(error)) => tracing::debug!(%error, "still no region"),
         }
+        tokio::time::sleep(again).await;
     }
 }
 

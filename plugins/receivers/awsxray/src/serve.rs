@@ -151,6 +151,11 @@ async fn wait(cx: &RunCx, time: Duration) {
     }
 }
 
+/// Whether fewer bytes were granted than asked for. Linux tells twice what it gives, and never more than 2³¹ - 2.
+pub(crate) const fn is_less(granted: usize, asked: usize) -> bool {
+    if cfg!(target_os = "linux") { granted / 2 + 1 < asked } else { granted < asked }
+}
+
 /// Binds the socket, or takes the one that the process has bound already.
 pub(crate) fn bind(endpoint: &str, buffer: usize, cx: &RunCx) -> Result<Bound, net::udp::BindError> {
     let mut key = format!("udp {endpoint}");
@@ -169,7 +174,7 @@ pub(crate) fn bind(endpoint: &str, buffer: usize, cx: &RunCx) -> Result<Bound, n
         receive_buffer_granted = granted,
         "Listening on endpoint for X-Ray segments"
     );
-    if granted < buffer {
+    if is_less(granted, buffer) {
         tracing::warn!(
             otelcol.component.id = %cx.node.id,
             otelcol.component.kind = "receiver",
