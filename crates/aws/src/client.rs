@@ -166,7 +166,8 @@ impl Client {
         let held = credentials.get(now).await?;
         let hash = body_hash(parts);
         let answer = self.once(&method, &url, headers.clone(), parts, hash.clone(), &held, now).await?;
-        if answer.status != StatusCode::FORBIDDEN {
+        let code = answer.error.as_ref().map_or("", |error| &error.code);
+        if answer.status != StatusCode::FORBIDDEN && !is_about_credentials(code) {
             return Ok(answer);
         }
         match renewed(credentials, &held, now).await {
@@ -193,6 +194,27 @@ impl Client {
             (!response.status.is_success()).then(|| ApiError::read(&response.headers, &response.body));
         Ok(Answer { status: response.status, headers: response.headers, body: response.body, error })
     }
+}
+
+/// Whether an error's code says that credentials or a signature are no good, or no longer, whatever the status.
+///
+/// Source: the error codes that are common to AWS's services.
+#[must_use]
+pub fn is_about_credentials(code: &str) -> bool {
+    matches!(
+        code,
+        "ExpiredToken"
+            | "ExpiredTokenException"
+            | "IncompleteSignature"
+            | "InvalidClientTokenId"
+            | "InvalidSignatureException"
+            | "MissingAuthenticationToken"
+            | "MissingAuthenticationTokenException"
+            | "RequestExpired"
+            | "RequestTimeTooSkewed"
+            | "SignatureDoesNotMatch"
+            | "UnrecognizedClientException"
+    )
 }
 
 /// Other credentials than the ones that were refused, if there are any.

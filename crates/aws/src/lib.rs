@@ -13,7 +13,7 @@
 //! SSO and the metadata services) go over our HTTP client, so there is one TLS stack, and proxies are honoured.
 
 mod authorize;
-mod client;
+pub mod client;
 mod connector;
 mod credentials;
 pub mod endpoint;

@@ -23,6 +23,8 @@ pub enum Mood {
     Cut,
     /// Calls with more documents than this are too large.
     AtMost(usize),
+    /// Calls with the segment of this id are invalid.
+    InvalidWith(String),
     /// Segments whose id's last digit (in hexadecimal) can be divided by this are not processed, under this code.
     Unprocessed(u32, &'static str),
 }
@@ -168,6 +170,9 @@ impl Api {
         match mood {
             Mood::Error(status, code, retry_after) => error(*status, code, retry_after),
             Mood::AtMost(most) if documents.len() > *most => error(413, "", ""),
+            Mood::InvalidWith(bad) if documents.iter().any(|document| id(document) == *bad) => {
+                error(400, "InvalidRequestException", "")
+            }
             Mood::Garbage => response(200, "", "<html>"),
             Mood::Unprocessed(divisor, code) => {
                 let is_left = |document: &String| {

@@ -17,6 +17,8 @@ pub(crate) enum Outcome {
     Again(Option<Duration>, String),
     /// The same in smaller calls.
     TooLarge(String),
+    /// A document in it is not what the API takes: the others may be taken without it.
+    Invalid(String),
     /// It can't be mended by sending it again.
     Never(String),
 }
@@ -40,10 +42,14 @@ pub(crate) fn outcome(
     body: &[u8],
     retry_after: Option<Duration>,
 ) -> Outcome {
-    if status == 200 {
+    if (200..=299).contains(&status) {
         return match serde_json::from_slice(body) {
             Ok(Value::Object(reply)) => Outcome::Taken(unprocessed(reply.get("UnprocessedTraceSegments"))),
-            _ => Outcome::Again(None, "the answer is not that of PutTraceSegments".to_owned()),
+            _ if status == 200 => {
+                Outcome::Again(None, "the answer is not that of PutTraceSegments".to_owned())
+            }
+            // The API answers 200; whoever stands in between and has taken it need not know its answer.
+            _ => Outcome::Taken(Vec::new()),
         };
     }
     let said = match (code, message) {
@@ -55,10 +61,12 @@ pub(crate) fn outcome(
     match status {
         _ if code.is_some_and(is_throttling) => Outcome::Throttled(retry_after),
         429 => Outcome::Throttled(retry_after),
-        401 | 403 => Outcome::Denied(said),
+        401 | 403 | 407 => Outcome::Denied(said),
+        _ if code.is_some_and(aws::client::is_about_credentials) => Outcome::Denied(said),
         413 => Outcome::TooLarge(said),
-        408 | 500 | 502..=599 => Outcome::Again(retry_after, said),
+        300..=399 | 408 | 500 | 502..=599 => Outcome::Again(retry_after, said),
         _ if code.is_some_and(is_passing) => Outcome::Again(retry_after, said),
+        400 if code == Some("InvalidRequestException") => Outcome::Invalid(said),
         _ => Outcome::Never(said),
     }
 }
@@ -74,7 +82,7 @@ fn unprocessed(list: Option<&Value>) -> Vec<Unprocessed> {
 }
 
 /// Whether an error's name asks for fewer calls. Source: the AWS SDKs' list of throttling codes.
-fn is_throttling(code: &str) -> bool {
+pub(crate) fn is_throttling(code: &str) -> bool {
     const CODES: &[&str] = &[
         "Throttling",
         "ThrottlingException",
@@ -114,6 +122,10 @@ pub(crate) fn may_be_sent_again(code: &str) -> bool {
     is_throttling(code) || is_passing(code)
 }
 
+/// Stands in the books for a document that no call can hold, and for one that was refused with its whole call.
+pub(crate) const TOO_LARGE: &str = "too large";
+pub(crate) const REFUSED: &str = "refused by the peer";
+
 /// Stands in the books for a code that is not known.
 pub(crate) const OTHER: &str = "other";
 
@@ -139,6 +151,8 @@ pub(crate) fn reason(code: &str) -> &'static str {
         "UnknownType",
         "MissingParam",
         "JSONFormatError",
+        TOO_LARGE,
+        REFUSED,
     ];
     KNOWN.iter().find(|known| **known == code).copied().unwrap_or(OTHER)
 }
@@ -156,7 +170,7 @@ mod tests {
         check(
             400,
             Some("InvalidRequestException"),
-            Outcome::Never("InvalidRequestException (HTTP status 400)".into()),
+            Outcome::Invalid("InvalidRequestException (HTTP status 400)".into()),
         );
         check(429, Some("ThrottledException"), Outcome::Throttled(None));
         check(400, Some("ThrottlingException"), Outcome::Throttled(None));
@@ -168,6 +182,10 @@ mod tests {
             Outcome::Denied("AccessDeniedException (HTTP status 403)".into()),
         );
         check(403, None, Outcome::Denied("HTTP status 403".into()));
+        let expired = "ExpiredTokenException (HTTP status 400)";
+        check(400, Some("ExpiredTokenException"), Outcome::Denied(expired.into()));
+        check(202, None, Outcome::Taken(Vec::new()));
+        check(302, None, again("HTTP status 302"));
         check(413, None, Outcome::TooLarge("HTTP status 413".into()));
         check(501, None, Outcome::Never("HTTP status 501".into()));
         check(404, None, Outcome::Never("HTTP status 404".into()));

@@ -27,6 +27,20 @@ pub(crate) fn body<'a>(documents: impl Iterator<Item = &'a [u8]> + Clone) -> Vec
     out
 }
 
+/// How long a document is as it stands in a body, at most.
+pub(crate) fn escaped_len(document: &[u8]) -> usize {
+    /// Below this, fifty documents fit into any body even if all of them is quotes.
+    const SMALL: usize = 8 << 10;
+    if document.len() <= SMALL {
+        return document.len() * 2;
+    }
+    let escaped = document.iter().filter(|byte| matches!(byte, b'"' | b'\\')).count();
+    let control = document.iter().filter(|byte| **byte < 0x20).count();
+    // A control character is \u00XX. What is not UTF-8 becomes three bytes where it was one at least.
+    let replaced = if simdutf8::basic::from_utf8(document).is_ok() { 0 } else { document.len() * 2 };
+    document.len() + escaped + control * 5 + replaced
+}
+
 /// The text of a document; what is not UTF-8 in what a client sent becomes U+FFFD, as JSON has no other way.
 fn utf8(document: &[u8]) -> Cow<'_, [u8]> {
     match simdutf8::basic::from_utf8(document) {

@@ -15,7 +15,7 @@ use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use xray::records::Counts;
 
-use crate::answer::{Outcome, Unprocessed, outcome};
+use crate::answer::{self, Outcome, Unprocessed, outcome};
 use crate::config::Config;
 use crate::records::Recorder;
 use crate::throttle::Throttle;
@@ -41,7 +41,7 @@ pub(crate) struct Calls {
     /// Attempts for one call.
     attempts: u32,
     /// Whether a call that is throttled is made again for as long as it takes.
-    outlasts_throttling: bool,
+    pub(crate) outlasts_throttling: bool,
 }
 
 /// What calls need of where they are made.
@@ -60,6 +60,8 @@ pub(crate) enum Failed {
     Later(Refused),
     /// It may go better in smaller calls.
     TooLarge(String),
+    /// It may go better without one of its documents.
+    Invalid(String),
     /// It never will.
     Never(String),
 }
@@ -114,7 +116,11 @@ impl Calls {
             let called = Instant::now();
             let next = match self.once(&body).await {
                 Ok(Outcome::Taken(unprocessed)) => {
-                    self.throttle.ease();
+                    if unprocessed.iter().any(|one| answer::is_throttling(&one.code)) {
+                        self.throttle.slow_down(Instant::now(), called, None);
+                    } else {
+                        self.throttle.ease();
+                    }
                     self.record(|counts| counts.sent(documents.saturating_sub(unprocessed.len())));
                     return Ok(unprocessed);
                 }
@@ -164,6 +170,7 @@ impl Calls {
                 Next::End(Failed::Later(Refused::retry_after(after, Code::Unavailable, said)))
             }
             Outcome::TooLarge(said) => Next::End(Failed::TooLarge(said)),
+            Outcome::Invalid(said) => Next::End(Failed::Invalid(said)),
             Outcome::Never(said) => Next::End(Failed::Never(said)),
             // Not for here.
             Outcome::Taken(_) => Next::AtPace,

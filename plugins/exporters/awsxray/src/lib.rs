@@ -42,6 +42,9 @@ pub const SPEC: Spec =
 const ALLOW_DOT: &str = "exporter.xray.allowDot";
 const SKIP_TIMESTAMPS: &str = "exporter.awsxray.skiptimestampvalidation";
 
+/// Documents that are found invalid by themselves before all of their calls are taken for invalid, unless some were taken.
+const MAX_INVALID: usize = 4;
+
 /// Exports at once when there is no queue to say how many.
 const UNQUEUED_CONCURRENCY: usize = 64;
 
@@ -162,6 +165,10 @@ impl Running {
         let documents = match batch.signal() {
             Signal::Xray => Documents::AsTheyCame(batch.chunks().cloned().collect()),
             Signal::Traces => {
+                if batch.items() > 1 && translate::is_large(batch) {
+                    // Comes back in halves: what is made of a batch at once is bounded.
+                    return Err(Refused::too_large("the documents of the batch are too large together"));
+                }
                 let documents = self.translators.translate(batch, self.cx.clock.now(), settled);
                 self.counters.translated(&documents);
                 let buffer = self.cx.budget.adopt(documents.bytes);
@@ -175,17 +182,45 @@ impl Running {
         Ok((documents, fates))
     }
 
-    /// Sends what is open, in as many calls as it needs, several at once.
+    /// Sends what is open, until nothing is, or what is left must wait.
     async fn send(
         &self,
         documents: &Documents,
         fates: &mut Fates,
         settled: &mut Settled,
     ) -> Result<Accepted, Refused> {
+        loop {
+            let returned = self.send_once(documents, fates, settled).await?;
+            match (fates.open(), returned) {
+                (0, _) => return Ok(Accepted::default()),
+                (open, Some(one)) if !self.goes_on(&one) => {
+                    let said = format!("{open} segments were not processed: {}: {}", one.code, one.message);
+                    return Err(Refused::retry(said));
+                }
+                // At the pace that throttling sets; or alone, since it was not clear which of several was meant.
+                _ => {}
+            }
+        }
+    }
+
+    /// Whether documents that came back for this reason are sent again for as long as it takes.
+    fn goes_on(&self, one: &Unprocessed) -> bool {
+        answer::is_throttling(&one.code) && self.calls.outlasts_throttling
+    }
+
+    /// Sends what is open once, in as many calls as it needs, several at once. What came back to be sent again comes
+    /// first if it may not go on at once.
+    async fn send_once(
+        &self,
+        documents: &Documents,
+        fates: &mut Fates,
+        settled: &mut Settled,
+    ) -> Result<Option<Unprocessed>, Refused> {
         let mut waiting = fates.calls(documents, self.max_bytes);
         let mut under_way = FuturesUnordered::new();
         let mut failed: Option<Refused> = None;
-        let mut returned = None;
+        let mut returned: Option<Unprocessed> = None;
+        let mut invalid = 0;
         loop {
             // After a failure what is under way is awaited, and the rest keeps its place.
             while failed.is_none()
@@ -197,36 +232,38 @@ impl Running {
             let Some((call, result)) = under_way.next().await else { break };
             match result {
                 Ok(unprocessed) => {
-                    if let Some(first) = unprocessed.iter().find(|one| answer::may_be_sent_again(&one.code)) {
-                        returned.get_or_insert_with(|| format!("{}: {}", first.code, first.message));
+                    let mut again = unprocessed.iter().filter(|one| answer::may_be_sent_again(&one.code));
+                    if let Some(one) = again.clone().find(|one| !self.goes_on(one)).or_else(|| again.next())
+                        && returned.as_ref().is_none_or(|former| self.goes_on(former))
+                    {
+                        returned = Some(one.clone());
                     }
                     let refusals = fates.taken(documents, &call, unprocessed, settled);
-                    self.bury(documents, refusals).await;
+                    self.bury(documents, refusals, fates, settled).await;
                 }
                 Err(Failed::TooLarge(_)) if call.len() > 1 => {
                     let (front, back) = call.split_at(call.len() / 2);
                     waiting.extend([front.to_vec(), back.to_vec()]);
                 }
-                Err(Failed::TooLarge(said)) => {
-                    fates.refused(documents, &call, "too large", &said, settled);
-                    self.bury(documents, refusals(&call, "too large", &said)).await;
+                // Looked for at once, so that it is soon known whether it is one document or all of them.
+                Err(Failed::Invalid(_)) if call.len() > 1 && (invalid < MAX_INVALID || fates.has_taken()) => {
+                    let (front, back) = call.split_at(call.len() / 2);
+                    waiting.push_front(back.to_vec());
+                    waiting.push_front(front.to_vec());
                 }
-                Err(Failed::Never(said)) => {
-                    fates.refused(documents, &call, "refused by the peer", &said, settled);
-                    self.bury(documents, refusals(&call, "refused by the peer", &said)).await;
+                Err(Failed::TooLarge(said)) => {
+                    self.bury(documents, refusals(&call, answer::TOO_LARGE, &said), fates, settled).await;
+                }
+                Err(Failed::Invalid(said) | Failed::Never(said)) => {
+                    invalid += 1;
+                    self.bury(documents, refusals(&call, answer::REFUSED, &said), fates, settled).await;
                 }
                 Err(Failed::Later(refused)) => {
                     failed.get_or_insert(refused);
                 }
             }
         }
-        match (failed, returned) {
-            (Some(refused), _) => Err(refused),
-            (None, None) => Ok(Accepted::default()),
-            (None, Some(said)) => {
-                Err(Refused::retry(format!("{} segments were not processed: {said}", fates.open())))
-            }
-        }
+        failed.map_or(Ok(returned), Err)
     }
 
     async fn call(&self, documents: &Documents, call: Call) -> (Call, Result<Vec<Unprocessed>, Failed>) {
@@ -235,8 +272,20 @@ impl Running {
         (call, result)
     }
 
-    /// Says what was refused for good, and keeps it where the configuration wants that.
-    async fn bury(&self, documents: &Documents, refusals: Vec<Refusal>) {
+    /// Says what was refused for good, keeps it where the configuration wants that, and only then counts it: should time
+    /// be up meanwhile, it is in the books as not delivered.
+    async fn bury(
+        &self,
+        documents: &Documents,
+        refusals: Vec<Refusal>,
+        fates: &mut Fates,
+        settled: &mut Settled,
+    ) {
+        self.keep(documents, &refusals).await;
+        fates.refused(documents, &refusals, settled);
+    }
+
+    async fn keep(&self, documents: &Documents, refusals: &[Refusal]) {
         let Some(first) = refusals.first() else { return };
         if let Some(recorder) = &self.calls.recorder {
             recorder.counts.rejected(refusals.len());
@@ -246,18 +295,18 @@ impl Running {
             otelcol.component.kind = "exporter",
             segment = documents.id(first.document),
             code = first.code,
-            message = first.message,
+            said = first.message,
             others = refusals.len() - 1,
             "X-Ray refused segments"
         );
         let Some(dead_letters) = &self.dead_letters else { return };
         let dead_letters = Arc::clone(dead_letters);
         let time = Civil::from_unix_nanos(self.cx.clock.now().wall.into()).rfc3339();
-        let record = |Refusal { document, code, message }| {
-            let document = String::from_utf8_lossy(documents.get(document)).into_owned();
-            Record { time: time.clone(), code, message, document }
+        let record = |Refusal { document, code, message }: &Refusal| {
+            let document = String::from_utf8_lossy(documents.get(*document)).into_owned();
+            Record { time: time.clone(), code: code.clone(), message: message.clone(), document }
         };
-        let records: Vec<Record> = refusals.into_iter().map(record).collect();
+        let records: Vec<Record> = refusals.iter().map(record).collect();
         let count = records.len() as u64;
         // The disk may take its time.
         let written = tokio::task::spawn_blocking(move || dead_letters.append(&records)).await;

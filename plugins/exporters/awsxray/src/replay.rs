@@ -155,14 +155,19 @@ impl Replay {
         {
             let body = || body::body(call.iter().map(|index| documents.get(*index)));
             match self.calls.put(body, call.len()).await {
-                Ok(unprocessed) => again.extend(fates.taken(&documents, &call, unprocessed, &mut settled)),
-                Err(Failed::TooLarge(_)) if call.len() > 1 => {
+                Ok(unprocessed) => {
+                    let refusals = fates.taken(&documents, &call, unprocessed, &mut settled);
+                    fates.refused(&documents, &refusals, &mut settled);
+                    again.extend(refusals);
+                }
+                Err(Failed::TooLarge(_) | Failed::Invalid(_)) if call.len() > 1 => {
                     let (front, back) = call.split_at(call.len() / 2);
                     calls.extend([front.to_vec(), back.to_vec()]);
                 }
-                Err(Failed::TooLarge(said) | Failed::Never(said)) => {
-                    fates.refused(&documents, &call, answer::OTHER, &said, &mut settled);
-                    again.extend(crate::refusals(&call, answer::OTHER, &said));
+                Err(Failed::TooLarge(said) | Failed::Invalid(said) | Failed::Never(said)) => {
+                    let refusals = crate::refusals(&call, answer::OTHER, &said);
+                    fates.refused(&documents, &refusals, &mut settled);
+                    again.extend(refusals);
                 }
                 Err(Failed::Later(refused)) => report.stopped = Some(refused.message.to_string()),
             }

@@ -5,6 +5,7 @@ use std::sync::{Mutex, PoisonError};
 
 use component::Settled;
 use data::{Batch, Time};
+use otlp::view::Traces;
 use xray::from_span::{Documents as Translated, Options, Reason, Translator};
 
 use crate::work::NO_ITEM;
@@ -40,6 +41,24 @@ impl Translators {
     fn idle(&self) -> std::sync::MutexGuard<'_, Vec<Translator>> {
         self.idle.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+/// Bytes that the documents of a batch may have together, as far as they can be told before they are made.
+const MAX_DOCUMENTS: usize = 32 << 20;
+
+/// Whether the documents of a batch would take too much memory at once. Each may hold all of its resource, which the batch
+/// has only once for many spans.
+pub(crate) fn is_large(batch: &Batch) -> bool {
+    // Without a repeated resource a document is about as long as its span.
+    let mut bytes = batch.len().saturating_mul(2);
+    for part in batch.chunks() {
+        for resource_spans in Traces::new(part).resource_spans() {
+            let spans: usize = resource_spans.scope_spans().map(|scope| scope.spans().count()).sum();
+            let resource: usize = resource_spans.resource().as_bytes().len();
+            bytes = bytes.saturating_add(spans.saturating_mul(resource));
+        }
+    }
+    bytes > MAX_DOCUMENTS
 }
 
 /// Ids need to differ from those of other processes and translators, no more.

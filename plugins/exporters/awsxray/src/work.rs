@@ -1,6 +1,6 @@
 //! The documents of one batch, and what has become of each.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
 
 use bytes::Bytes;
 use component::Settled;
@@ -17,6 +17,9 @@ pub(crate) const MAX_DOCUMENTS: usize = 50;
 
 /// Stands in an entry for the item of a document that is not counted: its other document was never made.
 pub(crate) const NO_ITEM: usize = usize::MAX;
+
+/// So often a document comes back before it goes alone.
+const ALONE: u8 = 2;
 
 /// Where the documents are.
 pub(crate) enum Documents {
@@ -44,15 +47,16 @@ impl Documents {
         }
     }
 
-    /// A document's segment id, as the API names it.
+    /// A document's segment id in lower case, by which the API names it.
     pub(crate) fn id(&self, index: usize) -> Option<String> {
         match self {
             Self::AsTheyCame(_) => {
                 let document: Value = serde_json::from_slice(self.get(index)).ok()?;
-                document.get("id")?.as_str().map(str::to_owned)
+                document.get("id")?.as_str().map(str::to_ascii_lowercase)
             }
             Self::Written { entries, .. } => {
-                let id = entries.get(index)?.id;
+                // Zeros are written as null.
+                let id = entries.get(index).map(|entry| entry.id).filter(|id| *id != [0; 8])?;
                 Some(String::from_utf8_lossy(&segment_id(id)).into_owned())
             }
         }
@@ -101,19 +105,18 @@ impl Fates {
 
     /// The calls that take what is open, each within the API's count and `max_bytes` of body.
     ///
-    /// What came back more than once goes alone.
+    /// What came back [`ALONE`] times goes alone.
     pub(crate) fn calls(&self, documents: &Documents, max_bytes: usize) -> VecDeque<Call> {
         let mut calls = VecDeque::new();
         let mut call = Call::new();
         let mut bytes = body::FRAME;
         for (index, fate) in self.0.iter().enumerate() {
             let Fate::Open(returns) = fate else { continue };
-            if *returns > 1 {
+            if *returns >= ALONE {
                 calls.push_back(vec![index]);
                 continue;
             }
-            let document = documents.get(index);
-            let more = document.len() + document.len() / 5 + body::PER_DOCUMENT;
+            let more = body::escaped_len(documents.get(index)) + body::PER_DOCUMENT;
             if call.len() == MAX_DOCUMENTS || (!call.is_empty() && bytes + more > max_bytes) {
                 calls.push_back(std::mem::take(&mut call));
                 bytes = body::FRAME;
@@ -127,7 +130,12 @@ impl Fates {
         calls
     }
 
-    /// Notes the answer to a call. What may be sent again stays open; what is refused for good comes back.
+    /// Notes the answer to a call. What may be sent again stays open; what is refused for good comes back, open until
+    /// it is [`refused`](Self::refused).
+    ///
+    /// The API names documents by their segment ids. Where that does not say which ones are meant (one of two documents
+    /// of the same segment, or no id at all), all that may be meant stay open and go alone the next time: nothing counts
+    /// as delivered that may have been refused, and sending a segment again does no harm.
     pub(crate) fn taken(
         &mut self,
         documents: &Documents,
@@ -139,51 +147,55 @@ impl Fates {
             call.iter().for_each(|index| self.settle(documents, *index, Fate::Sent, settled));
             return Vec::new();
         }
+        let mut left: Vec<(usize, Option<String>)> =
+            call.iter().map(|index| (*index, documents.id(*index))).collect();
+        let mut named: BTreeMap<Option<String>, Vec<Unprocessed>> = BTreeMap::new();
+        for entry in unprocessed {
+            let id = entry.id.as_deref().map(str::to_ascii_lowercase);
+            let is_known = id.is_some() && left.iter().any(|(_, own)| *own == id);
+            named.entry(id.filter(|_| is_known)).or_default().push(entry);
+        }
+        // Those without a name of ours come last: they are among what nobody else named.
+        let nameless = named.remove(&None);
         let mut refusals = Vec::new();
-        let mut left: Vec<_> = call.iter().map(|index| (*index, documents.id(*index))).collect();
-        for Unprocessed { id, code, message } in unprocessed {
-            // The same id may be there twice: a document in progress and the whole one. They are named in order.
-            let Some(at) = left.iter().position(|(_, own)| *own == id) else {
-                tracing::warn!(id, code, message, "X-Ray names a segment that was not sent to it");
-                continue;
-            };
-            let (document, _) = left.remove(at);
+        for (id, entries) in named {
+            let meant = left.extract_if(.., |(_, own)| *own == id).map(|(index, _)| index).collect();
+            self.named(meant, entries, &mut refusals);
+        }
+        if let Some(entries) = nameless {
+            self.named(left.drain(..).map(|(index, _)| index).collect(), entries, &mut refusals);
+        }
+        left.iter().for_each(|(index, _)| self.settle(documents, *index, Fate::Sent, settled));
+        refusals
+    }
+
+    /// Notes what was said of `entries.len()` of these documents.
+    fn named(&mut self, meant: Vec<usize>, entries: Vec<Unprocessed>, refusals: &mut Vec<Refusal>) {
+        if entries.len() < meant.len() {
+            return meant.into_iter().for_each(|document| self.alone(document));
+        }
+        for (document, Unprocessed { code, message, .. }) in meant.into_iter().zip(entries) {
             if answer::may_be_sent_again(&code) {
                 self.returned(document);
             } else {
                 refusals.push(Refusal { document, code, message });
             }
         }
-        left.iter().for_each(|(index, _)| self.settle(documents, *index, Fate::Sent, settled));
-        for Refusal { document, code, message } in &refusals {
-            self.refuse(documents, *document, answer::reason(code), message, settled);
+    }
+
+    /// Notes documents that were refused for good, under the reason that the books have for their codes.
+    pub(crate) fn refused(&mut self, documents: &Documents, refusals: &[Refusal], settled: &mut Settled) {
+        for Refusal { document, code, message } in refusals {
+            // Told before it is counted: what was said first of a reason is what people see.
+            let reason = answer::reason(code);
+            settled.reject(reason, 0, &**message);
+            self.settle(documents, *document, Fate::Refused(reason), settled);
         }
-        refusals
     }
 
-    /// Notes that a whole call was refused for good.
-    pub(crate) fn refused(
-        &mut self,
-        documents: &Documents,
-        call: &Call,
-        reason: &'static str,
-        message: &str,
-        settled: &mut Settled,
-    ) {
-        call.iter().for_each(|index| self.refuse(documents, *index, reason, message, settled));
-    }
-
-    fn refuse(
-        &mut self,
-        documents: &Documents,
-        index: usize,
-        reason: &'static str,
-        message: &str,
-        settled: &mut Settled,
-    ) {
-        // Told before it is counted: what was said first of a reason is what people see.
-        settled.reject(reason, 0, message);
-        self.settle(documents, index, Fate::Refused(reason), settled);
+    /// Whether the API has any of them.
+    pub(crate) fn has_taken(&self) -> bool {
+        self.0.contains(&Fate::Sent)
     }
 
     /// Whether the API has a document.
@@ -194,6 +206,13 @@ impl Fates {
     fn returned(&mut self, index: usize) {
         if let Some(Fate::Open(returns)) = self.0.get_mut(index) {
             *returns = returns.saturating_add(1);
+        }
+    }
+
+    /// It goes alone from now on.
+    fn alone(&mut self, index: usize) {
+        if let Some(Fate::Open(returns)) = self.0.get_mut(index) {
+            *returns = ALONE.max(*returns);
         }
     }
 
@@ -259,28 +278,11 @@ mod tests {
         ];
         let refused = fates.taken(&documents, &(0..8).collect(), said, &mut books);
         assert_eq!(refused.iter().map(|one| one.document).collect::<Vec<_>>(), [1, 5, 6]);
+        fates.refused(&documents, &refused, &mut books);
         assert_eq!(settled(&books), (1, vec![("InvalidName", 1, "1 is wrong"), ("other", 1, "6 is wrong")]));
         assert_eq!((fates.open(), fates.was_taken(2), fates.was_taken(3)), (1, true, false));
         assert!(fates.taken(&documents, &vec![3], Vec::new(), &mut books).is_empty());
         assert_eq!((fates.open(), settled(&books).0), (0, 2));
-    }
-
-    #[test]
-    fn what_the_api_names_is_found_by_id_in_order() {
-        let document = |id: &str| Bytes::from(format!("{{\"id\":\"{id}\"}}"));
-        let parts = vec![document("a"), document("b"), document("a"), Bytes::from_static(b"no JSON")];
-        let documents = Documents::AsTheyCame(parts);
-        let mut fates = Fates::new(&documents);
-        let mut books = Settled::default();
-        let name = |id: Option<&str>| Unprocessed {
-            id: id.map(str::to_owned),
-            code: "InvalidSegment".to_owned(),
-            ..Unprocessed::default()
-        };
-        let said = vec![name(Some("a")), name(None), name(Some("unknown")), name(Some("a")), name(Some("a"))];
-        let refused = fates.taken(&documents, &vec![0, 1, 2, 3], said, &mut books);
-        assert_eq!(refused.iter().map(|one| one.document).collect::<Vec<_>>(), [0, 3, 2]);
-        assert_eq!(settled(&books), (1, vec![("InvalidSegment", 3, "")]));
     }
 
     #[test]
@@ -293,5 +295,59 @@ mod tests {
         let documents = written(&(0..120).collect::<Vec<_>>());
         let calls = Fates::new(&documents).calls(&documents, 1 << 20);
         assert_eq!(calls.iter().map(Vec::len).collect::<Vec<_>>(), [50, 50, 20]);
+    }
+
+    fn documents(ids: &[&str]) -> Documents {
+        let document = |id: &&str| Bytes::from(format!("{{\"id\":\"{id}\",\"name\":\"n\"}}"));
+        Documents::AsTheyCame(ids.iter().map(document).collect())
+    }
+
+    fn entry(id: Option<&str>, code: &str) -> Unprocessed {
+        Unprocessed { id: id.map(str::to_owned), code: code.to_owned(), message: String::new() }
+    }
+
+    /// Open documents, delivered ones, and those refused, after an answer.
+    fn after(ids: &[&str], unprocessed: Vec<Unprocessed>) -> (usize, usize, Vec<usize>) {
+        let documents = documents(ids);
+        let mut fates = Fates::new(&documents);
+        let mut settled = Settled::default();
+        let call = (0..ids.len()).collect();
+        let refusals = fates.taken(&documents, &call, unprocessed, &mut settled);
+        let open = fates.open();
+        fates.refused(&documents, &refusals, &mut settled);
+        assert_eq!(fates.open() + refusals.len(), open, "refused documents are open until they are counted");
+        (fates.open(), settled.delivered(), refusals.iter().map(|one| one.document).collect())
+    }
+
+    #[test]
+    fn segments_are_known_by_their_ids_in_any_case() {
+        assert_eq!(after(&["0A", "0b"], vec![entry(Some("0a"), "InvalidName")]), (0, 1, vec![0]));
+        assert_eq!(after(&["0a", "0b"], vec![entry(Some("0B"), "InternalFailure")]), (1, 1, vec![]));
+    }
+
+    #[test]
+    fn what_may_have_been_refused_is_not_delivered() {
+        // Nobody is named: it is the only one, or all may be meant.
+        assert_eq!(after(&["0a"], vec![entry(None, "MissingId")]), (0, 0, vec![0]));
+        assert_eq!(after(&["0a", "0b"], vec![entry(None, "MissingId")]), (2, 0, vec![]));
+        assert_eq!(after(&["0a", "0b"], vec![entry(Some("ff"), "InvalidName")]), (2, 0, vec![]));
+        // One is named, so the nameless one is the other.
+        let both = vec![entry(None, "MissingId"), entry(Some("0a"), "InvalidName")];
+        assert_eq!(after(&["0a", "0b"], both), (0, 0, vec![0, 1]));
+    }
+
+    #[test]
+    fn of_two_documents_of_a_segment_none_is_taken_for_the_other() {
+        let ids = ["0a", "0b", "0a"];
+        assert_eq!(after(&ids, vec![entry(Some("0a"), "ThrottledException")]), (2, 1, vec![]));
+        let both = vec![entry(Some("0a"), "InvalidName"), entry(Some("0a"), "InternalFailure")];
+        assert_eq!(after(&ids, both), (1, 1, vec![0]));
+        // They go alone then.
+        let documents = documents(&ids);
+        let mut fates = Fates::new(&documents);
+        let call = vec![0, 1, 2];
+        let one = vec![entry(Some("0a"), "InvalidName")];
+        assert!(fates.taken(&documents, &call, one, &mut Settled::default()).is_empty());
+        assert_eq!(fates.calls(&documents, 1 << 20), [vec![0], vec![2]]);
     }
 }

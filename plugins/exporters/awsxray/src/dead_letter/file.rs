@@ -23,7 +23,7 @@ pub(super) enum Appended {
 /// Appends `text` whole or not at all, unless the file has `max` bytes already.
 pub(super) fn append(path: &Path, text: &[u8], max: u64) -> io::Result<Appended> {
     for _ in 0..TRIES {
-        let mut file = OpenOptions::new().read(true).append(true).create(true).open(path)?;
+        let mut file = private(OpenOptions::new().read(true).append(true).create(true)).open(path)?;
         file.lock()?;
         if !is_at(&file, path)? {
             continue;
@@ -41,6 +41,13 @@ pub(super) fn append(path: &Path, text: &[u8], max: u64) -> io::Result<Appended>
         return written.map(|()| Appended::Done);
     }
     Err(io::Error::other(format!("{} is taken away again and again", path.display())))
+}
+
+/// Documents tell of users and queries: they are nobody else's business.
+fn private(options: &mut OpenOptions) -> &mut OpenOptions {
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(options, 0o600);
+    options
 }
 
 /// A crash may have left a line without its end.
