@@ -203,6 +203,34 @@ fn what_can_t_be_read_is_passed_by_and_fails() {
 }
 
 #[test]
+fn an_unreadable_line_does_not_end_the_input() {
+    let good = request().to_string();
+    let pretty = serde_json::to_string_pretty(&request()).expect("JSON");
+    for bad in ["{\"a\":1e400}", "{torn", "]", "\"open", "{\"a\":\"\u{1}\"}", "\u{7f}"] {
+        for (input, documents, place) in [
+            (format!("{good}\n{bad}\n{good}\n{good}\n"), 6, "line 2"),
+            (format!("{bad}\n{good}\n{good}"), 4, "line 1"),
+            (format!("{pretty}\n{bad}\n{pretty}\n{good}\n"), 6, ""),
+        ] {
+            let output = run(&["--report"], input.as_bytes());
+            let text = String::from_utf8_lossy(&output.stderr);
+            assert_eq!(lines(&output.stdout).len(), documents, "{bad} in {place}: {text}");
+            assert!(output.status.code() == Some(1) && text.contains(place), "{text}");
+        }
+    }
+}
+
+/// It would take minutes if every line were counted from the beginning, or if all of them were kept.
+#[test]
+fn any_number_of_unreadable_lines_is_passed_by_quickly() {
+    let input = format!("{{torn\n{}{}", "]\n".repeat(200_000), request());
+    let output = run(&["--report"], input.as_bytes());
+    let text = String::from_utf8_lossy(&output.stderr);
+    assert!(text.contains("200001 × not JSON"), "{text}");
+    assert_eq!(lines(&output.stdout).len(), 2);
+}
+
+#[test]
 fn files_that_can_t_be_used_are_named() {
     let folder = tempfile::tempdir().expect("a folder");
     let path = folder.path().join("in.json");

@@ -56,6 +56,9 @@ pub(super) struct Input {
     /// Lines read, or messages.
     number: u64,
     waiting: VecDeque<(Piece, String)>,
+    /// What is not in lines, and how far it has been taken apart.
+    text: Option<Vec<u8>>,
+    at: usize,
     done: bool,
 }
 
@@ -77,6 +80,8 @@ impl Input {
             form: None,
             number: 0,
             waiting: VecDeque::new(),
+            text: None,
+            at: 0,
             done: false,
         })
     }
@@ -123,41 +128,54 @@ impl Input {
         }
         match scan::document(&line) {
             Some((_, value)) => self.value(value, &place, MAX_WRAPPINGS),
-            None if self.number == 1 && read as u64 != MAX_PIECE => return self.rest_of_text(line),
+            None if self.number == 1 && read as u64 != MAX_PIECE => return self.read_text(line),
             None => self.push(Piece::Unreadable(NOT_JSON.to_owned()), place),
         }
         Ok(())
     }
 
-    fn text(&mut self) -> Result<()> {
-        self.rest_of_text(Vec::new())
-    }
-
-    /// What follows, as values one after the other. Past one that is wrong it goes on with the next line.
-    fn rest_of_text(&mut self, mut text: Vec<u8>) -> Result<()> {
+    /// Reads what follows, which is no longer taken to be in lines.
+    fn read_text(&mut self, mut text: Vec<u8>) -> Result<()> {
         let read = self.reader.by_ref().take(MAX_PIECE).read_to_end(&mut text).context("reading")?;
         self.consumed += read as u64;
-        self.done = true;
+        self.form = Some(Form::Text);
+        self.number = 1;
         if read as u64 == MAX_PIECE {
+            self.done = true;
             let why = format!("more than {} MiB that are not in lines", MAX_PIECE >> 20);
             self.push(Piece::Unreadable(why), "from the beginning".to_owned());
             return Ok(());
         }
-        let mut rest = text.as_slice();
-        while !rest.trim_ascii().is_empty() {
-            let before = text.len() - rest.trim_ascii_start().len();
-            let lines = text.get(..before).unwrap_or_default().iter().filter(|byte| **byte == b'\n').count();
-            let place = format!("line {}", lines + 1);
-            if let Some((value, after)) = scan::first(rest) {
-                self.value(value, &place, MAX_WRAPPINGS);
-                rest = after;
-            } else {
-                self.push(Piece::Unreadable(NOT_JSON.to_owned()), place);
-                let start = rest.trim_ascii_start();
-                let end = start.iter().position(|byte| *byte == b'\n').unwrap_or(start.len());
-                rest = start.get(end..).unwrap_or_default();
-            }
+        self.text = Some(text);
+        Ok(())
+    }
+
+    /// The next value of a text. Past one that is wrong it goes on with the next line.
+    fn text(&mut self) -> Result<()> {
+        let Some(text) = self.text.take() else { return self.read_text(Vec::new()) };
+        let rest = text.get(self.at..).unwrap_or_default();
+        let start = rest.trim_ascii_start();
+        self.done = start.is_empty();
+        if self.done {
+            return Ok(());
         }
+        let lines_to = |end: &[u8]| {
+            let passed = text.get(self.at..text.len() - end.len()).unwrap_or_default();
+            passed.iter().filter(|byte| **byte == b'\n').count() as u64
+        };
+        let place = format!("line {}", self.number + lines_to(start));
+        let line = start.iter().position(|byte| *byte == b'\n').unwrap_or(start.len());
+        let (value, after) = match scan::first(start) {
+            Some((value, after)) => (Some(value), after),
+            None => (None, start.get(line..).unwrap_or_default()),
+        };
+        self.number += lines_to(after);
+        self.at = text.len() - after.len();
+        match value {
+            Some(value) => self.value(value, &place, MAX_WRAPPINGS),
+            None => self.push(Piece::Unreadable(NOT_JSON.to_owned()), place),
+        }
+        self.text = Some(text);
         Ok(())
     }
 
