@@ -10,7 +10,7 @@ use http::{HeaderMap, HeaderValue, StatusCode};
 use net::http::client::SendError;
 use net::http::server::{Request, Response, Service};
 use telemetry::metrics::Counter;
-use xray::sampling::Operation;
+use xray::sampling::{Call, Operation};
 
 use super::rules::Rules;
 use super::{MAX_ANSWER, TIMEOUT};
@@ -45,8 +45,9 @@ impl Service for Forwarder {
         let operation = Operation::of_path(request.head.uri.path());
         if let (Some(rules), Some(operation)) = (&self.rules, operation) {
             self.answered.add(1);
-            return match rules.answer(operation, &request.body, now) {
-                Ok(answer) => json(StatusCode::OK, answer.into()),
+            // Read before the rules are locked: one long request is not waited for by all others.
+            return match Call::read(operation, &request.body) {
+                Ok(call) => json(StatusCode::OK, rules.answer(&call, now).into()),
                 Err(error) => told(StatusCode::BAD_REQUEST, error.code, &error.message),
             };
         }
@@ -98,7 +99,8 @@ fn failure(path: &str, error: &ClientError) -> Response {
         }
         ClientError::Credentials(_) => {
             tracing::warn!(path, %error, "a request could not be signed");
-            told(StatusCode::SERVICE_UNAVAILABLE, "ServiceUnavailable", &error.to_string())
+            // The reason names files, profiles and roles: it is for the log, not for whoever reaches the port.
+            told(StatusCode::SERVICE_UNAVAILABLE, "ServiceUnavailable", "no credentials")
         }
         ClientError::Send(SendError::Timeout) => {
             tracing::warn!(path, %error, "a request could not be forwarded");

@@ -73,7 +73,7 @@ impl Proxy {
         let other = |error: BoxError| ProxyError::Other(error);
         let rules = match config.rules.as_str() {
             "" => None,
-            path => Some(Arc::new(Rules::open(path).map_err(other)?)),
+            path => Some(Arc::new(Rules::open(path, wall(cx)).map_err(other)?)),
         };
         let client = upstream(config, environment, rules.is_some()).await?;
         match &client {
@@ -141,7 +141,7 @@ impl Proxy {
                 () = self.cx.draining.cancelled() => break,
                 _ = look.tick(), if self.rules.is_some() => {
                     if let Some(rules) = &self.rules {
-                        rules.look();
+                        rules.look(wall(&self.cx));
                     }
                 }
                 (stream, peer) = listener.accept() => {
@@ -164,6 +164,11 @@ impl Proxy {
     }
 }
 
+/// The time of day, since the epoch.
+fn wall(cx: &RunCx) -> Duration {
+    Duration::from_nanos(cx.clock.now().wall)
+}
+
 /// The way to the service. None if there are rules to answer from and no region is named: asking the metadata service
 /// would only delay the start of a process that has no AWS account.
 async fn upstream(
@@ -172,7 +177,9 @@ async fn upstream(
     has_rules: bool,
 ) -> Result<Option<Client>, ProxyError> {
     let settings = config.session();
-    let named = ["AWS_DEFAULT_REGION", "AWS_REGION"].into_iter().any(|name| environment.get(name).is_some());
+    // A variable of nothing, as compose files write it, names no region.
+    let is_set = |name: &str| environment.get(name).is_some_and(|region| !region.is_empty());
+    let named = ["AWS_DEFAULT_REGION", "AWS_REGION"].into_iter().any(is_set);
     if has_rules && settings.region.is_empty() && !named {
         return Ok(None);
     }

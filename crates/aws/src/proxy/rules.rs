@@ -2,10 +2,10 @@
 
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, SystemTime};
 
 use component::BoxError;
-use xray::sampling::{ApiError, Central, Operation, file};
+use xray::sampling::{Call, Central, file};
 
 /// The rules, and the reservoirs that clients share.
 pub(crate) struct Rules {
@@ -26,19 +26,19 @@ struct Seen {
 }
 
 impl Rules {
-    /// Reads the file.
-    pub(crate) fn open(path: &str) -> Result<Self, BoxError> {
+    /// Reads the file at `now`.
+    pub(crate) fn open(path: &str, now: Duration) -> Result<Self, BoxError> {
         let path = PathBuf::from(path);
         let seen = Seen::of(&path)?;
         let rules = read(&path)?;
         tracing::info!(path = %path.display(), rules = rules.len(), "Answering sampling requests from a file");
-        let central = Central::new(rules, seen.since_epoch());
+        let central = Central::new(rules, now);
         Ok(Self { path, state: Mutex::new(State { central, seen: Some(seen) }) })
     }
 
     /// Reads the file again if it is another than the one that was read. What is wrong with it is logged once, and the
-    /// rules stay as they are.
-    pub(crate) fn look(&self) {
+    /// rules stay as they are. They changed at `now` for clients: the file's own time may be one that they have passed already.
+    pub(crate) fn look(&self, now: Duration) {
         let seen = Seen::of(&self.path).ok();
         {
             let state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
@@ -50,9 +50,9 @@ impl Rules {
         let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
         state.seen = seen;
         match (read, seen) {
-            (Ok(rules), Some(seen)) => {
+            (Ok(rules), Some(_)) => {
                 tracing::info!(path = %self.path.display(), rules = rules.len(), "Sampling rules changed");
-                state.central.replace(rules, seen.since_epoch());
+                state.central.replace(rules, now);
             }
             (Err(error), _) => {
                 tracing::error!(path = %self.path.display(), %error, "sampling rules refused, the former ones stay");
@@ -61,14 +61,9 @@ impl Rules {
         }
     }
 
-    /// Answers an operation of the API.
-    pub(crate) fn answer(
-        &self,
-        operation: Operation,
-        body: &[u8],
-        now: Duration,
-    ) -> Result<Vec<u8>, ApiError> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner).central.answer(operation, body, now)
+    /// Answers a request of the API.
+    pub(crate) fn answer(&self, call: &Call, now: Duration) -> Vec<u8> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner).central.answer(call, now)
     }
 }
 
@@ -77,10 +72,6 @@ impl Seen {
         let told = |error: std::io::Error| format!("cannot read sampling rules {}: {error}", path.display());
         let metadata = std::fs::metadata(path).map_err(told)?;
         Ok(Self { modified: metadata.modified().map_err(told)?, length: metadata.len() })
-    }
-
-    fn since_epoch(self) -> Duration {
-        self.modified.duration_since(UNIX_EPOCH).unwrap_or_default()
     }
 }
 

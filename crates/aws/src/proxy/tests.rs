@@ -120,7 +120,8 @@ async fn nothing_goes_on_unsigned() {
     let proxy = Running::start(to(&url), false).await;
     let answer = proxy.post("/GetSamplingRules", "{}").await;
     assert_eq!(answer.status, StatusCode::SERVICE_UNAVAILABLE);
-    assert!(String::from_utf8_lossy(&answer.body).contains("no credentials"), "{answer:?}");
+    let told: Value = serde_json::from_slice(&answer.body).unwrap();
+    assert_eq!(told["message"], "no credentials", "and nothing of where they were looked for");
     assert!(upstream.asked.lock().unwrap().is_empty());
     proxy.stop().await;
 
@@ -162,6 +163,10 @@ async fn rules_of_its_own_need_no_account() {
     let answer: Value = serde_json::from_slice(&proxy.post("/SamplingTargets", report).await.body).unwrap();
     assert_eq!(answer["SamplingTargetDocuments"][0]["ReservoirQuota"], 3);
 
+    for path in ["/GetSamplingRules", "/SamplingTargets", "/SamplingStatisticSummaries"] {
+        let long = proxy.post(path, &format!("{{\"a\":[{}0]}}", "0,".repeat(40_000))).await;
+        assert_eq!(long.status, StatusCode::BAD_REQUEST, "{path}");
+    }
     let wrong = proxy.post("/SamplingTargets", "{").await;
     assert_eq!(
         (wrong.status, wrong.headers["x-amzn-errortype"].to_str().unwrap()),
@@ -171,6 +176,14 @@ async fn rules_of_its_own_need_no_account() {
     assert_eq!(other.status, StatusCode::BAD_GATEWAY);
     assert!(String::from_utf8_lossy(&other.body).contains("no AWS region"));
     proxy.stop().await;
+}
+
+#[tokio::test]
+async fn an_empty_variable_names_no_region() {
+    let variables = ["AWS_DEFAULT_REGION", "AWS_REGION"].map(|name| (name.to_owned(), String::new()));
+    let config = Config { local_mode: true, ..Config::default() };
+    let found = super::upstream(&config, &Environment::new(variables), true).await.unwrap();
+    assert!(found.is_none());
 }
 
 #[tokio::test]
@@ -192,22 +205,23 @@ fn a_changed_file_is_taken_and_a_wrong_one_is_not() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("rules.yaml");
     std::fs::write(&path, RULES).unwrap();
-    let rules = Rules::open(path.to_str().unwrap()).unwrap();
+    let rules = Rules::open(path.to_str().unwrap(), Duration::from_secs(7)).unwrap();
     let listed = || {
-        let answer = rules.answer(xray::sampling::Operation::Rules, b"", Duration::ZERO).unwrap();
-        String::from_utf8(answer).unwrap()
+        let call = xray::sampling::Call::read(xray::sampling::Operation::Rules, b"").unwrap();
+        String::from_utf8(rules.answer(&call, Duration::from_secs(1_000))).unwrap()
     };
-    assert!(listed().contains("rule-1"));
+    assert!(listed().contains("rule-1") && listed().contains("\"ModifiedAt\":7.0"), "{}", listed());
     std::fs::write(&path, "version: 2\ndefault: {fixed_target: 1, rate: 5}\n").unwrap();
-    rules.look();
+    rules.look(Duration::from_secs(9));
     assert!(listed().contains("rule-1"), "the former rules stay");
     std::fs::write(&path, "version: 2\ndefault: {fixed_target: 7, rate: 0.5}\n# another length\n").unwrap();
-    rules.look();
+    rules.look(Duration::from_secs(9));
     assert!(!listed().contains("rule-1") && listed().contains("\"ReservoirSize\":7"), "{}", listed());
+    assert!(listed().contains("\"ModifiedAt\":9.0"), "when it was taken, not the file's time: {}", listed());
     std::fs::remove_file(&path).unwrap();
-    rules.look();
+    rules.look(Duration::from_secs(9));
     assert!(listed().contains("\"ReservoirSize\":7"), "nothing is no change");
-    let missing = Rules::open("/nowhere/rules.json").err().unwrap().to_string();
+    let missing = Rules::open("/nowhere/rules.json", Duration::ZERO).err().unwrap().to_string();
     assert!(missing.contains("cannot read sampling rules /nowhere/rules.json"), "{missing}");
 }
 

@@ -77,7 +77,7 @@ pub(super) struct Summary {
 }
 
 impl Central {
-    /// Reservoirs for these rules, which changed last at `changed`.
+    /// Reservoirs for these rules, which were taken at `changed`.
     #[must_use]
     pub fn new(rules: Vec<Rule>, changed: Duration) -> Self {
         let mut central = Self { rules: Vec::new(), changed };
@@ -86,7 +86,8 @@ impl Central {
     }
 
     /// Takes other rules. Clients of rules that stay keep what they have; a reservoir that became smaller is not
-    /// exceeded by what is given from now on.
+    /// exceeded by what is given from now on. The time of the change is never before that of the former one: clients
+    /// that were told that one would not notice.
     pub fn replace(&mut self, rules: Vec<Rule>, changed: Duration) {
         let mut former = std::mem::take(&mut self.rules);
         let keep = |rule: Rule| match former.iter().position(|shared| shared.rule.name == rule.name) {
@@ -95,7 +96,7 @@ impl Central {
         };
         self.rules = rules.into_iter().map(keep).collect();
         self.rules.sort_by(|a, b| a.rule.order(&b.rule));
-        self.changed = changed;
+        self.changed = self.changed.max(changed);
     }
 
     /// The rules, in the order in which they are asked.

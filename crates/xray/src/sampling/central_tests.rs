@@ -2,7 +2,7 @@ use proptest::prelude::*;
 use serde_json::{Value, json};
 
 use super::*;
-use crate::sampling::{ApiError, Operation};
+use crate::sampling::{ApiError, Call, MAX_REQUEST, Operation};
 
 fn at(seconds: u64) -> Duration {
     Duration::from_secs(seconds)
@@ -17,7 +17,8 @@ fn central(reservoir: u32) -> Central {
 }
 
 fn ask(central: &mut Central, operation: Operation, request: &Value, now: u64) -> Result<Value, ApiError> {
-    let answer = central.answer(operation, request.to_string().as_bytes(), at(now))?;
+    let call = Call::read(operation, request.to_string().as_bytes())?;
+    let answer = central.answer(&call, at(now));
     Ok(serde_json::from_slice(&answer).unwrap())
 }
 
@@ -35,8 +36,9 @@ fn quota(central: &mut Central, client: &str, requests: u64, now: u64) -> Option
 
 #[test]
 fn rules_are_listed_as_the_api_lists_them() {
-    for body in ["", "{}", r#"{"NextToken": null}"#] {
-        let answer = central(3).answer(Operation::Rules, body.as_bytes(), at(9)).unwrap();
+    for body in ["", "{}", r#"{"NextToken": null}"#, "not looked at"] {
+        let call = Call::read(Operation::Rules, body.as_bytes()).unwrap();
+        let answer = central(3).answer(&call, at(9));
         let answer: Value = serde_json::from_slice(&answer).unwrap();
         let records = answer["SamplingRuleRecords"].as_array().unwrap();
         let names: Vec<&Value> = records.iter().map(|record| &record["SamplingRule"]["RuleName"]).collect();
@@ -152,21 +154,64 @@ fn what_is_wrong_is_told() {
         json!({"SamplingStatisticsDocuments": many}),
         json!({"SamplingBoostStatisticsDocuments": many}),
         json!({"SamplingStatisticsDocuments": {}}),
-        json!({"SamplingStatisticsDocuments": [{"RuleName": "a"}]}),
-        json!({"SamplingStatisticsDocuments": [{"RuleName": "a", "ClientID": "x".repeat(65)}]}),
-        json!({"SamplingStatisticsDocuments": [{"RuleName": "a", "ClientID": "one", "RequestCount": -1}]}),
-        json!({"SamplingStatisticsDocuments": [5]}),
         json!([]),
     ];
     for request in wrong {
         let error = ask(&mut central, Operation::Targets, &request, 0).unwrap_err();
         assert_eq!(error.code, "InvalidRequestException", "{request}");
     }
-    let error = central.answer(Operation::Targets, b"{", at(0)).unwrap_err();
+    let error = Call::read(Operation::Targets, b"{").unwrap_err();
     assert_eq!(error.code, "SerializationException");
+    for operation in [Operation::Rules, Operation::Targets, Operation::Summaries] {
+        assert!(Call::read(operation, &[b' '; MAX_REQUEST]).is_ok());
+        let error = Call::read(operation, &[b' '; MAX_REQUEST + 1]).unwrap_err();
+        assert_eq!(error.code, "InvalidRequestException", "{operation:?}");
+    }
     let lenient = json!({"SamplingStatisticsDocuments": [{"RuleName": "a", "ClientID": "one", "RequestCount": 5.0,
         "SampledCount": null}], "SamplingBoostStatisticsDocuments": null});
     assert!(ask(&mut central, Operation::Targets, &lenient, 0).is_ok());
+}
+
+#[test]
+fn one_unusable_entry_does_not_spoil_the_others() {
+    let mut central = central(5);
+    let entry =
+        |client: Value, count: Value| json!({"RuleName": "a", "ClientID": client, "RequestCount": count});
+    let check = |central: &mut Central, entry: Value, rule: Value, message: &str| {
+        let request = json!({"SamplingStatisticsDocuments": [entry, document("Default", "one", 1)]});
+        let answer = ask(central, Operation::Targets, &request, 0).unwrap();
+        let expected = json!([{"RuleName": rule, "ErrorCode": "400", "Message": message}]);
+        assert_eq!(answer["UnprocessedStatistics"], expected);
+        assert_eq!(answer["SamplingTargetDocuments"][0]["RuleName"], "Default");
+    };
+    let no_client = "ClientID is missing or too long";
+    check(&mut central, json!({"RuleName": "a"}), json!("a"), no_client);
+    check(&mut central, entry(json!("x".repeat(65)), json!(1)), json!("a"), no_client);
+    check(&mut central, entry(json!("one"), json!(-1)), json!("a"), "RequestCount is no count");
+    check(&mut central, json!(5), Value::Null, "RuleName is missing or too long");
+}
+
+#[test]
+fn names_are_measured_in_characters() {
+    let name = "\u{6f22}".repeat(32);
+    let mut central = Central::new(vec![Rule::default(), rule(&name, 5)], at(5));
+    let request = json!({"SamplingStatisticsDocuments": [document(&name, "one", 1)]});
+    let answer = ask(&mut central, Operation::Targets, &request, 0).unwrap();
+    assert_eq!(answer["SamplingTargetDocuments"][0]["RuleName"].as_str(), Some(name.as_str()));
+}
+
+#[test]
+fn the_time_of_a_change_is_never_to_come_and_never_goes_back() {
+    let mut central = central(5);
+    let told = |central: &mut Central, now: u64| {
+        let answer = ask(central, Operation::Targets, &json!({}), now).unwrap();
+        answer["LastRuleModification"].as_f64()
+    };
+    assert_eq!(told(&mut central, 3), Some(3.0), "the clock went back");
+    central.replace(vec![rule("b", 1)], at(2));
+    assert_eq!(told(&mut central, 9), Some(5.0));
+    central.replace(vec![rule("c", 1)], at(8));
+    assert_eq!(told(&mut central, 9), Some(8.0));
 }
 
 #[test]
@@ -224,7 +269,9 @@ proptest! {
     fn nothing_that_comes_panics(body in prop::collection::vec(any::<u8>(), 0..200)) {
         let mut central = central(5);
         for operation in [Operation::Rules, Operation::Targets, Operation::Summaries] {
-            central.answer(operation, &body, at(1)).ok();
+            if let Ok(call) = Call::read(operation, &body) {
+                central.answer(&call, at(1));
+            }
         }
     }
 }

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::{Central, Operation, Rule, file, wildcard};
+use super::{Call, Central, Operation, Rule, file, wildcard};
 
 /// Takes bytes for a request of each operation, for a file of rules, and for a pattern with a text. What is answered is
 /// JSON; what is read as rules is in order, with one default rule at its end.
@@ -15,7 +15,8 @@ pub fn fuzz_sampling(data: &[u8]) {
     let mut central = Central::new(rules, Duration::ZERO);
     for seconds in [1, 11] {
         for operation in [Operation::Rules, Operation::Targets, Operation::Summaries] {
-            if let Ok(answer) = central.answer(operation, data, Duration::from_secs(seconds)) {
+            if let Ok(call) = Call::read(operation, data) {
+                let answer = central.answer(&call, Duration::from_secs(seconds));
                 serde_json::from_slice::<serde_json::Value>(&answer).expect("answers are JSON");
             }
         }

@@ -41,21 +41,53 @@ impl Operation {
     }
 }
 
+/// A request's body in bytes, at most: 25 statistics documents need a tenth of it.
+pub const MAX_REQUEST: usize = 64 << 10;
+
+/// Characters of a rule's name or a client's id in a request, at most. A file's names have 32.
+const MAX_NAME: usize = 64;
+
+/// A request that was read and can be answered.
+#[derive(Clone, Debug)]
+pub struct Call(Asked);
+
+#[derive(Clone, Debug)]
+enum Asked {
+    Rules,
+    Targets(Vec<Result<Report, Unusable>>),
+    Summaries,
+}
+
 /// One of `SamplingStatisticsDocuments`.
-struct Report<'a> {
-    rule: &'a str,
-    client: &'a str,
+#[derive(Clone, Debug)]
+struct Report {
+    rule: String,
+    client: String,
     requests: u64,
     sampled: u64,
     borrowed: u64,
 }
 
-impl Central {
-    /// Answers an operation, whose body is JSON, with JSON.
+/// One that says nothing that can be counted.
+#[derive(Clone, Debug)]
+struct Unusable {
+    rule: Option<String>,
+    message: String,
+}
+
+impl Call {
+    /// Reads a request's body, which is JSON. That of `GetSamplingRules` is not looked at: there is one page.
     ///
     /// # Errors
-    /// If the request is not understood. Whatever is wrong with one rule's statistics is told in the answer.
-    pub fn answer(&mut self, operation: Operation, body: &[u8], now: Duration) -> Result<Vec<u8>, ApiError> {
+    /// If it has more than [`MAX_REQUEST`] bytes, or is not understood. What is wrong with one rule's statistics is told
+    /// in the answer.
+    pub fn read(operation: Operation, body: &[u8]) -> Result<Self, ApiError> {
+        if body.len() > MAX_REQUEST {
+            return Err(invalid(&format!("a request of {} bytes; {MAX_REQUEST} are the most", body.len())));
+        }
+        if operation == Operation::Rules {
+            return Ok(Self(Asked::Rules));
+        }
         // Some clients send nothing where others send an empty map.
         let body = if body.iter().all(u8::is_ascii_whitespace) { b"{}" } else { body };
         let request: Value = serde_json::from_slice(body)
@@ -63,16 +95,34 @@ impl Central {
         if !request.is_object() {
             return Err(invalid("the request is no map"));
         }
-        let answer = match operation {
-            Operation::Rules => self.rules_answer(),
-            Operation::Targets => self.targets_answer(&request, now)?,
-            Operation::Summaries => self.summaries_answer(now),
+        if operation == Operation::Summaries {
+            return Ok(Self(Asked::Summaries));
+        }
+        let documents = list(&request, "SamplingStatisticsDocuments")?;
+        list(&request, "SamplingBoostStatisticsDocuments")?;
+        Ok(Self(Asked::Targets(documents.iter().map(report).collect())))
+    }
+}
+
+impl Central {
+    /// Answers with JSON.
+    pub fn answer(&mut self, call: &Call, now: Duration) -> Vec<u8> {
+        let answer = match &call.0 {
+            Asked::Rules => self.rules_answer(now),
+            Asked::Targets(reports) => self.targets_answer(reports, now),
+            Asked::Summaries => self.summaries_answer(now),
         };
-        Ok(answer.to_string().into_bytes())
+        answer.to_string().into_bytes()
     }
 
-    fn rules_answer(&self) -> Value {
-        let changed = seconds(self.changed());
+    /// When the rules changed last, as clients are told it: never a time that is still to come, with which they would
+    /// fetch the rules again and again.
+    fn modified(&self, now: Duration) -> f64 {
+        seconds(self.changed().min(now))
+    }
+
+    fn rules_answer(&self, now: Duration) -> Value {
+        let changed = self.modified(now);
         // The API lists rules by name, the default rule at the end.
         let mut rules: Vec<&Rule> = self.rules().collect();
         rules.sort_by_key(|rule| (rule.is_default(), &rule.name));
@@ -83,25 +133,29 @@ impl Central {
         json!({"NextToken": null, "SamplingRuleRecords": records.collect::<Vec<_>>()})
     }
 
-    fn targets_answer(&mut self, request: &Value, now: Duration) -> Result<Value, ApiError> {
-        let documents = list(request, "SamplingStatisticsDocuments")?;
-        list(request, "SamplingBoostStatisticsDocuments")?;
+    fn targets_answer(&mut self, reports: &[Result<Report, Unusable>], now: Duration) -> Value {
         let (mut targets, mut unprocessed) = (Vec::new(), Vec::new());
-        for report in documents.iter().map(report).collect::<Result<Vec<_>, _>>()? {
+        let refusal = |rule: Option<&str>, message: &str| json!({"RuleName": rule, "ErrorCode": "400", "Message": message});
+        for report in reports {
+            let report = match report {
+                Ok(report) => report,
+                Err(Unusable { rule, message }) => {
+                    unprocessed.push(refusal(rule.as_deref(), message));
+                    continue;
+                }
+            };
             let counts = [report.requests, report.sampled, report.borrowed];
-            match self.report(report.rule, report.client, counts, now) {
-                Some((rate, quota)) => targets.push(target_json(report.rule, rate, quota)),
-                None => unprocessed.push(json!({
-                    "RuleName": report.rule, "ErrorCode": "400", "Message": "Unknown rule"
-                })),
+            match self.report(&report.rule, &report.client, counts, now) {
+                Some((rate, quota)) => targets.push(target_json(&report.rule, rate, quota)),
+                None => unprocessed.push(refusal(Some(&report.rule), "Unknown rule")),
             }
         }
-        Ok(json!({
+        json!({
             "SamplingTargetDocuments": targets,
-            "LastRuleModification": seconds(self.changed()),
+            "LastRuleModification": self.modified(now),
             "UnprocessedStatistics": unprocessed,
             "UnprocessedBoostStatistics": null,
-        }))
+        })
     }
 
     fn summaries_answer(&mut self, now: Duration) -> Value {
@@ -164,20 +218,23 @@ fn list<'a>(request: &'a Value, name: &str) -> Result<&'a [Value], ApiError> {
     }
 }
 
-fn report(document: &Value) -> Result<Report<'_>, ApiError> {
+fn report(document: &Value) -> Result<Report, Unusable> {
     let text = |name: &str| {
-        let text = document.get(name).and_then(Value::as_str).filter(|text| (1..=64).contains(&text.len()));
-        text.ok_or_else(|| invalid(&format!("{name} of a statistics document is missing or too long")))
+        let text = document.get(name).and_then(Value::as_str);
+        text.filter(|text| (1..=MAX_NAME).contains(&text.chars().count())).map(str::to_owned)
     };
+    let rule = text("RuleName");
+    let unusable = |what: String| Unusable { rule: rule.clone(), message: what };
+    let missing = |name: &str| unusable(format!("{name} is missing or too long"));
     // Counts are integers, which some clients write with a fraction of nothing.
     let count = |name: &str| {
         let value = document.get(name).filter(|value| !value.is_null());
         let number = value.map_or(Some(0), |value| value.as_u64().or_else(|| whole(value.as_f64()?)));
-        number.ok_or_else(|| invalid(&format!("{name} of a statistics document is no count")))
+        number.ok_or_else(|| unusable(format!("{name} is no count")))
     };
     Ok(Report {
-        rule: text("RuleName")?,
-        client: text("ClientID")?,
+        rule: rule.clone().ok_or_else(|| missing("RuleName"))?,
+        client: text("ClientID").ok_or_else(|| missing("ClientID"))?,
         requests: count("RequestCount")?,
         sampled: count("SampledCount")?,
         borrowed: count("BorrowCount")?,

@@ -18,5 +18,5 @@ mod share;
 pub use central::{Central, INTERVAL, MAX_CLIENTS, MAX_STATISTICS, QUOTA_TTL};
 pub use client::{Client, Decision, Statistics, Target};
 pub use fuzz::fuzz_sampling;
-pub use messages::{ApiError, Operation};
+pub use messages::{ApiError, Call, MAX_REQUEST, Operation};
 pub use rule::{DEFAULT_PRIORITY, DEFAULT_RULE, Request, Rule, wildcard};
