@@ -1,7 +1,7 @@
 //! Whose requests these are: the AWS SDK's chain of providers, a role on top of it, and a cache.
 
 use std::path::PathBuf;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, SystemTime};
 
 use aws_config::SdkConfig;
@@ -18,7 +18,8 @@ use aws_smithy_runtime_api::client::identity::Identity;
 use aws_smithy_types::error::display::DisplayErrorContext;
 use aws_types::region::Region;
 use component::Environment;
-use tokio::sync::Mutex;
+use tokio::sync::{Mutex as Turn, OwnedMutexGuard};
+use tokio::time::Instant;
 
 /// How long before their end credentials are fetched anew, or a quarter of their life if that is less.
 const EARLY: Duration = Duration::from_secs(300);
@@ -28,6 +29,13 @@ const FETCH_TIMEOUT: Duration = Duration::from_secs(60);
 
 /// After a failure the same answer is given for so long, so that waiting requests do not each try again.
 const FAILURE_HOLDS: Duration = Duration::from_secs(5);
+
+/// The same while credentials are held that have not ended: after the first failure, and after further ones.
+const EARLY_FAILURE_HOLDS: [Duration; 2] = [Duration::from_secs(30), Duration::from_secs(60)];
+
+/// Credentials are taken to last so long at least, whatever their end says to a clock that is ahead: they are not fetched
+/// for every request.
+const LEAST_LIFE: Duration = Duration::from_secs(10);
 
 /// Refused credentials are fetched anew no more often than this.
 const FORCED_PAUSE: Duration = Duration::from_secs(10);
@@ -56,19 +64,46 @@ pub struct Role {
 pub struct CredentialsError(Arc<str>);
 
 /// Credentials that are fetched when first needed, and kept until shortly before they end. Clones share them.
+///
+/// One fetch is under way at a time, in a task of its own: whoever waited for it may give up. Nobody waits while there
+/// are credentials that have not ended.
 #[derive(Clone, Debug)]
 pub struct Credentials {
     source: SharedCredentialsProvider,
     state: Arc<Mutex<State>>,
+    /// Held by who fetches.
+    turn: Arc<Turn<()>>,
 }
 
 #[derive(Debug, Default)]
 struct State {
     held: Option<Held>,
-    failed: Option<(SystemTime, CredentialsError)>,
+    failed: Option<Failed>,
     /// When they were last fetched because a service had refused them.
     forced: Option<SystemTime>,
     fetches: u64,
+}
+
+/// The last fetch, if it failed.
+#[derive(Debug)]
+struct Failed {
+    /// When it was over.
+    at: SystemTime,
+    error: CredentialsError,
+    /// How many have failed in a row.
+    in_a_row: usize,
+}
+
+/// What there is for a request.
+enum Found {
+    /// Nothing to do.
+    Fresh(Held),
+    /// To be used, and renewed.
+    Ending(Held),
+    /// Nothing, and it is too soon to look again.
+    Failed(CredentialsError),
+    /// Nothing yet.
+    Nothing,
 }
 
 /// Credentials in use.
@@ -83,7 +118,7 @@ pub(crate) struct Held {
 
 impl Credentials {
     pub(crate) fn new(source: impl ProvideCredentials + 'static) -> Self {
-        Self { source: SharedCredentialsProvider::new(source), state: Arc::default() }
+        Self { source: SharedCredentialsProvider::new(source), state: Arc::default(), turn: Arc::default() }
     }
 
     /// Credentials that are known: for tests and for local services.
@@ -93,60 +128,87 @@ impl Credentials {
         Self::new(aws_credential_types::Credentials::new(key_id, secret, token, None, "fixed"))
     }
 
-    /// The credentials to use at `now`.
+    /// The credentials to use at `now`: at once if some are held that have not ended.
     pub(crate) async fn get(&self, now: SystemTime) -> Result<Held, CredentialsError> {
-        // Held while fetching, so that one request fetches and the others wait for it.
-        let mut state = self.state.lock().await;
-        if let Some(held) = &state.held
-            && held.refresh_at.is_none_or(|at| now < at)
-        {
-            return Ok(held.clone());
+        if let Some(found) = self.look(now) {
+            return found;
         }
-        if let Some((at, error)) = &state.failed
-            && now.duration_since(*at).is_ok_and(|since| since < FAILURE_HOLDS)
-        {
-            return state.unexpired(now).ok_or_else(|| error.clone());
+        let turn = Arc::clone(&self.turn).lock_owned().await;
+        // Somebody else may have fetched them, or tried to.
+        match self.state().find(now) {
+            Found::Fresh(held) | Found::Ending(held) => return Ok(held),
+            Found::Failed(error) => return Err(error),
+            Found::Nothing => {}
         }
-        match self.fetch().await {
-            Ok(found) => {
-                state.failed = None;
-                state.fetches += 1;
-                let held = Held::new(found, state.fetches, now);
-                state.held = Some(held.clone());
-                Ok(held)
-            }
-            Err(error) => {
-                state.failed = Some((now, error.clone()));
-                let left = state.unexpired(now).ok_or_else(|| error.clone())?;
-                tracing::warn!(%error, "credentials could not be renewed, the present ones are used to their end");
-                Ok(left)
-            }
+        self.start(turn, now).await.ok();
+        match self.state().find(now) {
+            Found::Fresh(held) | Found::Ending(held) => Ok(held),
+            Found::Failed(error) => Err(error),
+            Found::Nothing => Err(CredentialsError("finding them failed".into())),
         }
     }
 
-    /// A service refused `refused`: forgets them, unless others are held by now or that was done a moment ago.
+    /// What can be said without waiting; starts a fetch if one is due and none is under way.
+    fn look(&self, now: SystemTime) -> Option<Result<Held, CredentialsError>> {
+        let found = self.state().find(now);
+        match found {
+            Found::Fresh(held) => Some(Ok(held)),
+            Found::Ending(held) => {
+                if let Ok(turn) = Arc::clone(&self.turn).try_lock_owned() {
+                    self.start(turn, now);
+                }
+                Some(Ok(held))
+            }
+            Found::Failed(error) => Some(Err(error)),
+            Found::Nothing => None,
+        }
+    }
+
+    /// A service refused `refused`: fetches others, unless others are held by now or that was done a moment ago. Those
+    /// that are held stay in use meanwhile, and if there are no others: one operation may be denied to good ones.
     /// Says whether [`get`](Self::get) may give others.
     pub(crate) async fn forget(&self, refused: &Held, now: SystemTime) -> bool {
-        let mut state = self.state.lock().await;
-        if state.held.as_ref().is_none_or(|held| held.fetch != refused.fetch) {
+        let is_other = |state: &State| state.held.as_ref().is_none_or(|held| held.fetch != refused.fetch);
+        {
+            let mut state = self.state();
+            if is_other(&state) {
+                return true;
+            }
+            if state.forced.is_some_and(|at| is_within(now, at, FORCED_PAUSE)) {
+                return false;
+            }
+            state.forced = Some(now);
+        }
+        let turn = Arc::clone(&self.turn).lock_owned().await;
+        if is_other(&self.state()) {
             return true;
         }
-        let too_soon =
-            state.forced.is_some_and(|at| now.duration_since(at).is_ok_and(|since| since < FORCED_PAUSE));
-        if too_soon {
-            return false;
-        }
-        state.forced = Some(now);
-        state.held = None;
-        true
+        self.start(turn, now).await.ok();
+        is_other(&self.state())
     }
 
     /// A service refused whatever is held now: see [`forget`](Self::forget).
     pub(crate) async fn forget_present(&self, now: SystemTime) {
-        let held = self.state.lock().await.held.clone();
+        let held = self.state().held.clone();
         if let Some(held) = held {
             self.forget(&held, now).await;
         }
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Fetches in a task of its own, which has the turn until it is over.
+    fn start(&self, turn: OwnedMutexGuard<()>, now: SystemTime) -> tokio::task::JoinHandle<()> {
+        let this = self.clone();
+        tokio::spawn(async move {
+            let started = Instant::now();
+            let found = this.fetch().await;
+            let now = now.checked_add(started.elapsed()).unwrap_or(now);
+            this.state().take(found, now);
+            drop(turn);
+        })
     }
 
     async fn fetch(&self) -> Result<aws_credential_types::Credentials, CredentialsError> {
@@ -159,14 +221,59 @@ impl Credentials {
 }
 
 impl State {
-    fn unexpired(&self, now: SystemTime) -> Option<Held> {
-        self.held.clone().filter(|held| held.expires.is_none_or(|end| now < end))
+    fn find(&self, now: SystemTime) -> Found {
+        let usable = self.held.clone().filter(|held| held.expires.is_none_or(|end| now < end));
+        let is_fresh = |held: &Held| held.refresh_at.is_none_or(|at| now < at);
+        match (usable, &self.failed) {
+            (Some(held), Some(failed)) if is_within(now, failed.at, failed.early_hold()) => {
+                Found::Fresh(held)
+            }
+            (Some(held), _) if is_fresh(&held) => Found::Fresh(held),
+            (Some(held), _) => Found::Ending(held),
+            (None, Some(failed)) if is_within(now, failed.at, FAILURE_HOLDS) => {
+                Found::Failed(failed.error.clone())
+            }
+            (None, _) => Found::Nothing,
+        }
+    }
+
+    /// What a fetch brought that was over at `now`.
+    fn take(&mut self, found: Result<aws_credential_types::Credentials, CredentialsError>, now: SystemTime) {
+        match found {
+            Ok(found) => {
+                self.failed = None;
+                self.fetches += 1;
+                self.held = Some(Held::new(found, self.fetches, now));
+            }
+            Err(error) => {
+                if self.held.is_some() {
+                    tracing::warn!(%error, "credentials could not be renewed, the present ones are used to their end");
+                }
+                let in_a_row = self.failed.as_ref().map_or(0, |failed| failed.in_a_row).saturating_add(1);
+                self.failed = Some(Failed { at: now, error, in_a_row });
+            }
+        }
+    }
+}
+
+impl Failed {
+    fn early_hold(&self) -> Duration {
+        let [first, further] = EARLY_FAILURE_HOLDS;
+        if self.in_a_row <= 1 { first } else { further }
+    }
+}
+
+/// Whether `now` is less than `pause` after `at`, or so little before it that the request was waiting then.
+fn is_within(now: SystemTime, at: SystemTime, pause: Duration) -> bool {
+    match now.duration_since(at) {
+        Ok(since) => since < pause,
+        Err(before) => before.duration() <= FETCH_TIMEOUT,
     }
 }
 
 impl Held {
     fn new(found: aws_credential_types::Credentials, fetch: u64, now: SystemTime) -> Self {
-        let expires = found.expiry();
+        let expires = found.expiry().map(|end| end.max(now.checked_add(LEAST_LIFE).unwrap_or(now)));
         let refresh_at = expires.map(|end| {
             let life = end.duration_since(now).unwrap_or_default();
             end.checked_sub(EARLY.min(life / 4)).unwrap_or(end)

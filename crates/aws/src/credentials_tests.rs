@@ -43,13 +43,77 @@ async fn key(credentials: &Credentials, now: u64) -> String {
     held.identity.data::<aws_credential_types::Credentials>().unwrap().access_key_id().to_owned()
 }
 
+/// Lets a fetch behind run, and checks how many there were.
+async fn fetched(calls: &AtomicU64, expected: u64) {
+    for _ in 0..20 {
+        tokio::task::yield_now().await;
+    }
+    assert_eq!(calls.load(Ordering::Relaxed), expected);
+}
+
+/// Gives keys once, then never answers.
+#[derive(Debug)]
+struct Stalling(Arc<AtomicU64>);
+
+impl ProvideCredentials for Stalling {
+    fn provide_credentials<'a>(&'a self) -> future::ProvideCredentials<'a>
+    where
+        Self: 'a,
+    {
+        if self.0.fetch_add(1, Ordering::Relaxed) > 0 {
+            return future::ProvideCredentials::new(std::future::pending());
+        }
+        let end = Some(at(3600));
+        let keys = aws_credential_types::Credentials::new("key1", "secret", None, end, "test");
+        future::ProvideCredentials::ready(Ok(keys))
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn nobody_waits_for_a_source_that_stalls_while_there_are_valid_ones() {
+    let calls = Arc::new(AtomicU64::new(0));
+    let credentials = Credentials::new(Stalling(Arc::clone(&calls)));
+    assert_eq!(key(&credentials, 0).await, "key1");
+    let started = Instant::now();
+    for now in 3300..3310 {
+        assert_eq!(key(&credentials, now).await, "key1");
+        fetched(&calls, 2).await;
+    }
+    assert_eq!(started.elapsed(), Duration::ZERO);
+    // Both wait for the one fetch that is under way; who gives up does not end it.
+    let given_up = tokio::time::timeout(Duration::from_secs(1), credentials.get(at(3600))).await;
+    assert!(given_up.is_err());
+    tokio::time::sleep(FETCH_TIMEOUT).await;
+    assert_eq!(calls.load(Ordering::Relaxed), 2);
+}
+
+#[tokio::test]
+async fn refused_ones_stay_if_there_are_no_others() {
+    let (credentials, calls) = numbered(Some(3600), 2);
+    let first = credentials.get(at(0)).await.unwrap();
+    assert!(!credentials.forget(&first, at(1)).await);
+    assert_eq!((key(&credentials, 1).await.as_str(), calls.load(Ordering::Relaxed)), ("key1", 2));
+}
+
+#[tokio::test]
+async fn a_clock_that_is_ahead_does_not_fetch_for_every_request() {
+    let (credentials, calls) = numbered(Some(100), u64::MAX);
+    for now in [5_000, 5_001, 5_006] {
+        assert_eq!(key(&credentials, now).await, "key1");
+    }
+    assert_eq!(calls.load(Ordering::Relaxed), 1);
+    assert_eq!(key(&credentials, 5_011).await, "key2");
+}
+
 #[tokio::test]
 async fn they_are_fetched_once_and_again_before_they_end() {
     let (credentials, calls) = numbered(Some(3600), u64::MAX);
     assert_eq!(calls.load(Ordering::Relaxed), 0, "not before they are needed");
     assert_eq!(key(&credentials, 0).await, "key1");
     assert_eq!(key(&credentials, 3299).await, "key1");
-    assert_eq!(key(&credentials, 3300).await, "key2", "five minutes before the end");
+    assert_eq!(key(&credentials, 3300).await, "key1", "five minutes before the end they are renewed behind");
+    fetched(&calls, 2).await;
+    assert_eq!(key(&credentials, 3300).await, "key2");
     let (lasting, calls) = numbered(None, u64::MAX);
     assert_eq!(key(&lasting, 0).await, "key1");
     assert_eq!(key(&lasting, 1_000_000_000).await, "key1");
@@ -60,12 +124,14 @@ async fn they_are_fetched_once_and_again_before_they_end() {
 async fn what_can_t_be_renewed_is_used_to_its_end() {
     let (credentials, calls) = numbered(Some(3600), 2);
     assert_eq!(key(&credentials, 0).await, "key1");
-    assert_eq!(key(&credentials, 3400).await, "key1");
-    assert_eq!(key(&credentials, 3404).await, "key1");
-    assert_eq!(calls.load(Ordering::Relaxed), 2, "a failure holds for a while");
+    for (now, expected) in [(3400, 2), (3429, 2), (3431, 3), (3489, 3), (3492, 4)] {
+        assert_eq!(key(&credentials, now).await, "key1");
+        fetched(&calls, expected).await;
+    }
     let error = credentials.get(at(3600)).await.unwrap_err();
     assert!(error.to_string().contains("no more"), "{error}");
-    assert_eq!(calls.load(Ordering::Relaxed), 3);
+    assert!(credentials.get(at(3604)).await.is_err());
+    assert_eq!(calls.load(Ordering::Relaxed), 5, "a failure holds for a while");
 }
 
 #[tokio::test]
