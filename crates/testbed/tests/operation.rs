@@ -126,7 +126,9 @@ async fn pages_say_where_data_is_stuck_and_why() {
     assert_eq!(client.export(TRACES, &traces(1..501).encode_to_vec()).await.code, 0);
     let stuck = eventually("a stall", || {
         let said = until(zpages, "/debug/pipelinez?format=json", 200);
-        said["findings"].as_array().unwrap().first().map(|finding| (finding.clone(), said.clone()))
+        // A failed attempt is a warning at once; it is bad when nothing gets through for a while.
+        let bad = |finding: &&Value| finding["severity"] == "bad";
+        said["findings"].as_array().unwrap().iter().find(bad).map(|finding| (finding.clone(), said.clone()))
     });
     let (finding, said) = stuck;
     assert_eq!(
@@ -192,8 +194,9 @@ async fn a_profile_is_taken_under_load_and_hurts_nobody() {
     // Begins with the field of the sample types.
     assert_eq!((encoded.header("content-type"), encoded.body[0]), (Some("application/octet-stream"), 0x0a));
     let heap = http::get(pprof, "/debug/pprof/heap");
-    assert_eq!(heap.status, 501);
-    assert!(heap.text().contains("mimalloc"), "{}", heap.text());
+    assert_eq!((heap.status, heap.body[0]), (200, 0x0a));
+    let held = http::get(pprof, "/debug/pprof/heap?format=collapsed").text();
+    assert!(held.contains("collimator_"), "who holds memory has a name: {held}");
     let ended = collector.stop_clean();
     ended.account.nothing_lost();
     assert_eq!(ended.account.of("exporter otlp_grpc (traces)", "spans").left, sent);
