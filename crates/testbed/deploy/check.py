@@ -1,4 +1,4 @@
-"""Checks of deploy/ that need schemas of others: Kubernetes' own, and the AWS SDK's shapes.
+"""Checks of deploy/ that need schemas of others: Kubernetes' own, the AWS SDK's shapes, Grafana's models.
 
 Prints one line for each thing that was checked; ends with an error at the first that is wrong.
 """
@@ -14,6 +14,7 @@ import jsonschema
 import kubernetes_validate
 import yaml
 
+import dashboard
 import gotemplate
 
 ROOT = pathlib.Path(__file__).resolve().parents[3]
@@ -179,7 +180,13 @@ def check_enums(value, shape, path):
         assert value in shape.enum, f"{path}: {value} is none of {shape.enum}"
 
 
-CHECKS = {"kubernetes": check_plain, "daemonset": check_daemonset, "helm": check_chart, "ecs": check_ecs}
+CHECKS = {
+    "kubernetes": check_plain,
+    "daemonset": check_daemonset,
+    "helm": check_chart,
+    "ecs": check_ecs,
+    "grafana": lambda: dashboard.check(DEPLOY / "grafana/collimator.json"),
+}
 
 if __name__ == "__main__":
     CHECKS[sys.argv[1]]()

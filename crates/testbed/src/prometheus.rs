@@ -2,7 +2,7 @@
 
 use std::io::Write as _;
 use std::net::{SocketAddr, TcpListener};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::OnceLock;
 
@@ -44,6 +44,13 @@ pub fn promtool(exposition: &str) -> Vec<String> {
     let said: Vec<String> = String::from_utf8(said).unwrap().lines().map(str::to_owned).collect();
     assert_eq!(output.status.success(), said.is_empty(), "{said:?}");
     said
+}
+
+/// What `promtool check config` says of a configuration and the rules that it names.
+#[must_use]
+pub fn check_config(path: &Path) -> String {
+    let output = program("promtool").args(["check", "config"]).arg(path).output().unwrap();
+    String::from_utf8_lossy(&[output.stdout, output.stderr].concat()).into_owned()
 }
 
 /// A Prometheus that scrapes one target every 200 ms.

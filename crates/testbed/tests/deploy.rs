@@ -95,6 +95,11 @@ fn the_task_definition_is_what_ecs_takes() {
     check("ecs", "ecs: RegisterTaskDefinition takes it");
 }
 
+#[test]
+fn the_dashboard_is_what_grafana_reads() {
+    check("grafana", "grafana: 25 panels are what Grafana's models take");
+}
+
 /// A root of a file system with the unit, what it starts, and the host's units that it needs.
 fn installed() -> tempfile::TempDir {
     let folder = tempfile::tempdir().unwrap();
@@ -224,6 +229,14 @@ fn metrics(query: &str) -> BTreeSet<&str> {
     names.collect()
 }
 
+#[test]
+fn prometheus_takes_its_configuration_and_rules() {
+    if prometheus::available() {
+        let said = prometheus::check_config(&root().join("deploy/grafana/prometheus.yml"));
+        assert!(said.contains("SUCCESS: 3 rules found"), "{said}");
+    }
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn the_dashboard_asks_for_what_is_served() {
     let queries = queries();
@@ -252,6 +265,12 @@ async fn the_dashboard_asks_for_what_is_served() {
             labels.for_each(|label| assert!(known(label), "{label} in\n{query}"));
         }
     }
+    let rules = read("deploy/grafana/alerts.yml");
+    let words = rules.split(|character: char| !character.is_ascii_alphanumeric() && character != '_');
+    let named: BTreeSet<&str> =
+        words.filter(|word| word.starts_with("otelcol_") || word.starts_with("collimator_")).collect();
+    assert!(named.len() >= 8, "{named:?}");
+    named.into_iter().for_each(|metric| assert!(served.contains_key(metric), "{metric} in the rules"));
     if prometheus::available() {
         ask_prometheus(&collector, &queries).await;
     }
