@@ -77,6 +77,14 @@ pub(crate) fn registry(settings: &Telemetry, resource: &Resource, clock: Arc<dyn
     };
     let registry = Registry::at_level(level, Options::default(), resource.clone());
     metrics::process::register(&registry, clock);
+    #[allow(clippy::cast_precision_loss, reason = "metrics of Prometheus are doubles")]
+    registry.counter_fn(
+        "otelcol_process_runtime_total_alloc_bytes",
+        "Cumulative bytes allocated for heap objects [Alpha]",
+        "By",
+        &[],
+        || heap::allocated() as f64,
+    );
     // The Collector's handler has this, and dashboards ask for it; rendering here has no way to fail.
     for cause in ["encoding", "gathering"] {
         let help = "Total number of internal errors encountered by the promhttp metric handler.";

@@ -1,7 +1,15 @@
-//! Which allocations are recorded.
+//! How much is allocated, and which allocations are recorded.
+//!
+//! Both are one countdown in each thread, in bytes. At its end the thread looks: it adds what it has allocated to
+//! [`COUNTED`], and takes a sample if one is due. Between, an allocation costs a subtraction.
 
 use std::cell::Cell;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
+
+/// Longest countdown: how many bytes of a thread may not be counted yet.
+const STRIDE: usize = 64 * 1024;
+/// Bytes allocated in this process, but for those since each thread last looked.
+static COUNTED: AtomicU64 = AtomicU64::new(0);
 
 /// Mean number of bytes between two samples; 0 while sampling is off.
 static INTERVAL: AtomicUsize = AtomicUsize::new(0);
@@ -9,18 +17,24 @@ static INTERVAL: AtomicUsize = AtomicUsize::new(0);
 static INSTALLED: AtomicBool = AtomicBool::new(false);
 
 thread_local! {
-    // Neither needs memory or a destructor, so both may be used by an allocator at any time.
-    /// Bytes until the thread's next sample.
+    // None needs memory or a destructor, so all may be used by an allocator at any time.
+    /// Bytes until the thread looks.
     static LEFT: Cell<usize> = const { Cell::new(0) };
+    /// What `LEFT` was when the thread last looked.
+    static BEGUN: Cell<usize> = const { Cell::new(0) };
+    /// Bytes until the thread's next sample, at that time; 0 if nobody wanted one.
+    static UNTIL: Cell<usize> = const { Cell::new(0) };
     /// Whether the thread is recording: what it allocates then is not recorded.
     static BUSY: Cell<bool> = const { Cell::new(false) };
     /// State of the thread's random numbers.
     static RANDOM: Cell<u64> = const { Cell::new(0) };
 }
 
-/// Takes a sample every `interval` bytes on average from now on, at least one byte. Go's default is 512 KiB.
+/// Takes a sample every `interval` bytes on average from now on, at least one byte. Go's default is 512 KiB. Threads
+/// other than this one begin within their next 64 KiB.
 pub fn start(interval: usize) {
     INTERVAL.store(interval.max(1), Ordering::Relaxed);
+    count(BEGUN.replace(0).saturating_sub(LEFT.replace(0)));
     // Shows whether anybody asks: see `is_installed`.
     drop(std::hint::black_box(Box::new(0_u8)));
 }
@@ -37,6 +51,17 @@ pub fn is_installed() -> bool {
     INSTALLED.load(Ordering::Relaxed)
 }
 
+/// Bytes that were ever asked of a [`Sampling`](crate::Sampling) allocator, freed or not; 0 if there is none. A block that is
+/// made larger or smaller counts as a new one. At most 64 KiB a thread are not in it yet.
+#[must_use]
+pub fn allocated() -> u64 {
+    COUNTED.load(Ordering::Relaxed)
+}
+
+fn count(bytes: usize) {
+    COUNTED.fetch_add(bytes as u64, Ordering::Relaxed);
+}
+
 /// The interval, for weighting; 0 if sampling is off.
 pub(crate) fn interval() -> usize {
     INTERVAL.load(Ordering::Relaxed)
@@ -45,23 +70,36 @@ pub(crate) fn interval() -> usize {
 /// Counts an allocation; whether it is the one to record.
 #[inline]
 pub(crate) fn is_due(size: usize) -> bool {
-    let interval = INTERVAL.load(Ordering::Relaxed);
-    interval != 0 && is_due_after(interval, size)
-}
-
-fn is_due_after(interval: usize, size: usize) -> bool {
     let left = LEFT.get();
     if left > size {
         LEFT.set(left - size);
         return false;
     }
-    if BUSY.get() {
-        return false;
-    }
+    look(size)
+}
+
+/// The end of a countdown.
+#[cold]
+fn look(size: usize) -> bool {
     INSTALLED.store(true, Ordering::Relaxed);
-    LEFT.set(distance(interval));
+    let passed = BEGUN.get().saturating_sub(LEFT.get()).saturating_add(size);
+    count(passed);
+    let until = UNTIL.get();
+    let is_reached = passed >= until;
+    let interval = INTERVAL.load(Ordering::Relaxed);
+    let next = match interval {
+        0 => 0,
+        // Never 0: a sample that is due while one is taken is taken after it.
+        _ if BUSY.get() => until.saturating_sub(passed).max(usize::from(until != 0)),
+        _ if is_reached => distance(interval),
+        _ => until - passed,
+    };
+    UNTIL.set(next);
+    let begun = if next == 0 { STRIDE } else { next.min(STRIDE) };
+    LEFT.set(begun);
+    BEGUN.set(begun);
     // A thread's first allocation says nothing about its size: its countdown had not begun.
-    left != 0 || interval == 1
+    interval != 0 && !BUSY.get() && is_reached && (until != 0 || interval == 1)
 }
 
 /// Runs `work`, none of whose allocations are recorded; `None` if the thread is in such work already.

@@ -3,7 +3,7 @@
 use std::alloc::System;
 use std::hint::black_box;
 
-use collimator_heap::{Sampling, is_installed, snapshot, start, stop};
+use collimator_heap::{Sampling, allocated, is_installed, snapshot, start, stop};
 
 #[global_allocator]
 static ALLOCATOR: Sampling<System> = Sampling::new(System);
@@ -49,7 +49,10 @@ fn samples_estimate_what_is_held_and_by_whom() {
     assert!(bytes < expected / 1000.0, "{bytes} held after everything was freed");
     stop();
     let before = snapshot().iter().map(|stack| stack.allocated.objects).sum::<f64>();
+    let counted = allocated();
     drop(hold_in_small_blocks());
+    let counted = (allocated() - counted) as f64;
+    assert!((counted / expected - 1.0).abs() < 0.05, "{counted} of {expected} counted");
     let after = snapshot().iter().map(|stack| stack.allocated.objects).sum::<f64>();
     assert!((before - after).abs() < f64::EPSILON, "nothing is recorded while sampling is off");
 }
