@@ -69,7 +69,7 @@ pub(crate) const GATES: &[Gate] = &[
     gate("service.AllowNoPipelines", "Alpha", Here::Refused, "Allows a service without pipelines"),
     gate("service.partialReload", "Alpha", Here::AlwaysOn, "A reload leaves what did not change"),
     gate("service.partialReloadReceivers", "Beta", Here::AlwaysOn, "The same for receivers"),
-    gate("service.profilesSupport", "Alpha", Here::Refused, "Allows pipelines of profiles"),
+    gate("service.profilesSupport", "Alpha", Here::NoEffect, "Allows pipelines of profiles"),
     gate("telemetry.newPipelineTelemetry", "Alpha", Here::NoEffect, "More attributes of own metrics"),
 ];
 
@@ -159,7 +159,8 @@ mod tests {
         check(&["+confmap.enableMergeAppendOption", "-confmap.enableMergeAppendOption"], Ok(Lists::Replace));
         check(&["-service.profilesSupport", "service.partialReload"], Ok(Lists::Replace));
         check(&["pdata.useProtoPooling"], Ok(Lists::Replace));
-        check(&["service.profilesSupport"], Err("service.profilesSupport is not supported here"));
+        check(&["service.profilesSupport"], Ok(Lists::Replace));
+        check(&["service.AllowNoPipelines"], Err("service.AllowNoPipelines is not supported here"));
         check(&["-otelcol.printInitialConfig"], Err("can't be turned off"));
         check(&["foo"], Err("no such feature gate \"foo\"; valid gates: confmap.enableMergeAppendOption"));
     }

@@ -203,7 +203,7 @@ fn a_configuration_from_a_web_server() {
 #[test]
 fn feature_gates() {
     assert!(said(&["featuregate"]).contains("confmap.enableMergeAppendOption"));
-    assert!(said(&["featuregate", "service.profilesSupport"]).contains("not supported"));
+    assert!(said(&["featuregate", "service.AllowNoPipelines"]).contains("not supported"));
     assert!(refused(&["featuregate", "nosuch"], 1).contains("feature gate \"nosuch\" not found"));
     let config = inline(CONFIG);
     let second = inline("{exporters: {nop: }, service: {pipelines: {logs: {exporters: [nop]}}}}");

@@ -1,5 +1,6 @@
 //! `${…}` in values: environment variables, files, inline YAML.
 
+use std::borrow::Cow;
 use std::path::Path;
 
 use crate::diagnostics::{Diagnostic, Diagnostics};
@@ -8,8 +9,9 @@ use crate::source::{SourceId, Span};
 use crate::tree::{Node, Origin, Value};
 use crate::yaml;
 
-/// How far what a reference supplies may contain references in turn. The Collector goes to 1,000.
-const MAX_DEPTH: usize = 200;
+/// How far what a reference supplies may contain references in turn: as far as in the Collector, which tries 1,000 times
+/// and wants to find nothing the last time.
+const MAX_DEPTH: usize = 999;
 /// Most bytes that all references together may supply.
 const MAX_SUPPLIED: usize = yaml::MAX_BYTES;
 /// Most references in one configuration, those in what references supply included.
@@ -36,9 +38,18 @@ struct Expander<'a> {
 /// What a text becomes.
 enum Expanded {
     /// It was one reference: whatever that supplied.
-    Whole(Node),
+    Whole(Supplied),
     /// Text around and between references.
     Text(String),
+}
+
+/// A text on its way: what is still to read, and the references that are open, the first being what is outside of all.
+struct Reading<'t> {
+    open: Vec<String>,
+    text: Cow<'t, str>,
+    at: usize,
+    /// How deep in references the text is.
+    depth: usize,
 }
 
 /// What a reference supplied.
@@ -55,75 +66,87 @@ enum Supplied {
 
 impl Expander<'_> {
     /// `level` is how deep in maps and lists the node is, `depth` how deep in references.
-    fn node(&mut self, node: &mut Node, level: usize, depth: usize) {
+    fn node(&mut self, node: &mut Node, level: usize, mut depth: usize) {
+        // What one reference supplies may be another: a loop, so that a long chain needs no stack.
+        while let Value::String(text) = &node.value
+            && text.contains('$')
+        {
+            // Places inside what a variable supplied are not places of a file.
+            if depth == 0 {
+                self.place = node.span;
+            }
+            let before = self.references;
+            match self.text(text, depth, true) {
+                Expanded::Whole(supplied) => {
+                    *node = Node { key: node.key, ..self.whole(supplied) };
+                    depth += 1;
+                }
+                Expanded::Text(text) => {
+                    if self.references != before && node.origin != Origin::Expanded {
+                        node.origin = Origin::Composed;
+                    }
+                    node.text = Some(text.as_str().into());
+                    node.value = Value::String(text);
+                    break;
+                }
+            }
+        }
         match &mut node.value {
             // Only with the help of references: a text alone can't be so deep.
             Value::Seq(_) | Value::Map(_) if level > yaml::MAX_DEPTH => {
                 self.stop(format!("nested deeper than {} levels", yaml::MAX_DEPTH));
                 node.value = Value::Null;
             }
-            Value::String(text) if text.contains('$') => {
-                // Places inside what a variable supplied are not places of a file.
-                if depth == 0 {
-                    self.place = node.span;
-                }
-                let before = self.references;
-                match self.text(text, level, depth) {
-                    Expanded::Whole(new) => *node = Node { key: node.key, ..new },
-                    Expanded::Text(text) => {
-                        if self.references != before && node.origin != Origin::Expanded {
-                            node.origin = Origin::Composed;
-                        }
-                        node.text = Some(text.as_str().into());
-                        node.value = Value::String(text);
-                    }
-                }
-            }
             Value::Seq(items) => items.iter_mut().for_each(|item| self.node(item, level + 1, depth)),
             Value::Map(entries) => entries.iter_mut().for_each(|(_, node)| self.node(node, level + 1, depth)),
-            _ => {}
+            _ => return,
+        }
+        // What supplied it may be wanted as a text.
+        if let Some(text) = node.text.take_if(|text| text.contains('$'))
+            && let Expanded::Text(text) = self.text(&text, depth, false)
+        {
+            node.text = Some(text.into());
         }
     }
 
-    /// One pass from the left, with a stack of references that are still open: the first is the text outside of all.
-    fn text(&mut self, text: &str, level: usize, depth: usize) -> Expanded {
-        let mut open = vec![String::new()];
-        let mut rest = text;
-        while let Some(c) = rest.chars().next() {
-            let inside = open.len() > 1;
-            if rest.starts_with("$$") && !inside {
-                push(&mut open, "$");
-                rest = rest.get(2..).unwrap_or_default();
-            } else if rest.starts_with("${") {
-                open.push(String::new());
-                rest = rest.get(2..).unwrap_or_default();
-            } else if c == '}' && inside {
-                rest = rest.get(1..).unwrap_or_default();
-                let reference = open.pop().unwrap_or_default();
-                let supplied = self.resolve(&reference, depth);
-                if rest.is_empty() && open.len() == 1 && open.iter().all(String::is_empty) {
-                    return self.whole(supplied, level, depth);
+    /// Expands a text, from the left. What references supply is read in their places, but for one that is the whole
+    /// text, if that `may_be_whole`.
+    fn text(&mut self, text: &str, depth: usize, may_be_whole: bool) -> Expanded {
+        let outermost = Reading { open: vec![String::new()], text: text.into(), at: 0, depth };
+        let mut readings = vec![outermost];
+        loop {
+            let may_be_whole = may_be_whole && readings.len() == 1;
+            let Some(reading) = readings.last_mut() else { return Expanded::Text(String::new()) };
+            let Some(reference) = reading.next_reference() else {
+                let text = readings.pop().map(Reading::finish).unwrap_or_default();
+                match readings.last_mut() {
+                    None => return Expanded::Text(text),
+                    Some(outer) => outer.push(&text),
                 }
-                let text = self.embedded(supplied, depth);
-                push(&mut open, &text);
-            } else {
-                let end = rest.char_indices().skip(1).find(|(_, c)| matches!(c, '$' | '}'));
-                let (plain, after) = rest.split_at(end.map_or(rest.len(), |(index, _)| index));
-                push(&mut open, plain);
-                rest = after;
+                continue;
+            };
+            let (depth, is_whole) = (reading.depth, may_be_whole && reading.is_done());
+            let supplied = self.resolve(&reference, depth);
+            if is_whole {
+                return Expanded::Whole(supplied);
+            }
+            match supplied {
+                Supplied::Yaml(text) | Supplied::File(_, text) if text.contains('$') => {
+                    let open = vec![String::new()];
+                    readings.push(Reading { open, text: text.into(), at: 0, depth: depth + 1 });
+                }
+                Supplied::Yaml(text) | Supplied::File(_, text) | Supplied::Text(text) => reading.push(&text),
+                Supplied::Nothing => {}
             }
         }
-        // What was never closed is left as it is.
-        let mut parts = open.into_iter();
-        let outside = parts.next().unwrap_or_default();
-        Expanded::Text(parts.fold(outside, |text, part| text + "${" + &part.replace("$$", "$")))
     }
 
-    /// The value of a reference that is a value's whole text.
-    fn whole(&mut self, supplied: Supplied, level: usize, depth: usize) -> Expanded {
+    /// The value of a reference that is a value's whole text. There may be references in it.
+    fn whole(&self, supplied: Supplied) -> Node {
         let (mut node, text) = match supplied {
-            Supplied::Nothing => return Expanded::Whole(self.placed(Value::Null, "")),
-            Supplied::Text(text) => return Expanded::Whole(self.placed(Value::String(text.clone()), &text)),
+            Supplied::Nothing => return self.placed(Value::Null, ""),
+            // Nobody looks for references in it.
+            Supplied::Text(text) => return self.placed(Value::String(text.clone()), &text),
             Supplied::File(node, text) => (node, text),
             Supplied::Yaml(text) => {
                 let mut scratch = Diagnostics::default();
@@ -136,36 +159,12 @@ impl Expander<'_> {
         node.origin = Origin::Expanded;
         if let Value::String(value) = &mut node.value {
             // Quotes in a variable are part of the text.
-            *value = text.clone();
+            value.clone_from(&text);
         }
         let collection = matches!(node.value, Value::Seq(_) | Value::Map(_));
         node.span = if collection { node.span } else { self.place };
-        if depth < MAX_DEPTH {
-            self.node(&mut node, level, depth + 1);
-        }
-        if !matches!(node.value, Value::String(_)) {
-            node.text = Some(if text.contains('$') { self.inner(&text, depth) } else { text }.into());
-        }
-        Expanded::Whole(node)
-    }
-
-    fn embedded(&mut self, supplied: Supplied, depth: usize) -> String {
-        match supplied {
-            Supplied::Yaml(text) | Supplied::File(_, text) => self.inner(&text, depth),
-            Supplied::Text(text) => text,
-            Supplied::Nothing => String::new(),
-        }
-    }
-
-    /// Expands supplied text as text.
-    fn inner(&mut self, text: &str, depth: usize) -> String {
-        if !text.contains('$') {
-            return text.to_owned();
-        }
-        match self.text(text, 0, depth + 1) {
-            Expanded::Text(text) => text,
-            Expanded::Whole(node) => node.text.unwrap_or_default().into(),
-        }
+        node.text = Some(text.into());
+        node
     }
 
     fn placed(&self, value: Value, text: &str) -> Node {
@@ -266,9 +265,49 @@ impl Expander<'_> {
     }
 }
 
-fn push(open: &mut [String], text: &str) {
-    if let Some(last) = open.last_mut() {
-        last.push_str(text);
+impl Reading<'_> {
+    fn push(&mut self, text: &str) {
+        if let Some(last) = self.open.last_mut() {
+            last.push_str(text);
+        }
+    }
+
+    /// Reads on until a reference is closed, and gives what it says; `None` at the end of the text.
+    fn next_reference(&mut self) -> Option<String> {
+        loop {
+            let rest = self.text.get(self.at..).unwrap_or_default();
+            let first = rest.chars().next()?;
+            let inside = self.open.len() > 1;
+            if rest.starts_with("$$") && !inside {
+                self.at += 2;
+                self.push("$");
+            } else if rest.starts_with("${") {
+                self.at += 2;
+                self.open.push(String::new());
+            } else if first == '}' && inside {
+                self.at += 1;
+                return self.open.pop();
+            } else {
+                let end = rest.char_indices().skip(1).find(|(_, c)| matches!(c, '$' | '}'));
+                let plain = rest.get(..end.map_or(rest.len(), |(index, _)| index)).unwrap_or_default();
+                self.at += plain.len();
+                if let Some(last) = self.open.last_mut() {
+                    last.push_str(plain);
+                }
+            }
+        }
+    }
+
+    /// Whether the whole text was the reference that was closed last.
+    fn is_done(&self) -> bool {
+        self.at == self.text.len() && self.open.len() == 1 && self.open.iter().all(String::is_empty)
+    }
+
+    /// The text that it became. What was never closed is left as it is.
+    fn finish(self) -> String {
+        let mut parts = self.open.into_iter();
+        let outside = parts.next().unwrap_or_default();
+        parts.fold(outside, |text, part| text + "${" + &part.replace("$$", "$"))
     }
 }
 

@@ -156,6 +156,13 @@ impl<S: Section, T: Setting> FieldOf<'_, S, T> {
         self
     }
 
+    /// What else it means that the key has no value.
+    pub fn on_null(self, change: fn(&mut T)) -> Self {
+        let place = self.place;
+        self.field.on_null = Some(Box::new(move |section| change(place(section))));
+        self
+    }
+
     /// Negative numbers are taken, and forgotten, in a section that is off.
     pub fn negative_if(self, off: fn(&S) -> bool) -> Self {
         self.field.negative = Some(Box::new(move |section| off(section).then_some("")));

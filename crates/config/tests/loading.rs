@@ -207,8 +207,28 @@ fn references() {
         "scheme `foo` is not supported in `${…}`; `env`, `file`, `yaml`, `http` and `https` are",
     );
     check("${file:nofile}", "unable to read the file `nofile`: no such file");
-    check("${LOOP}", "references nested deeper than 200 levels");
-    check("${BOMB}", "references nested deeper than 200 levels");
+    check("${LOOP}", "references nested deeper than 999 levels");
+    check("${BOMB}", "references nested deeper than 999 levels");
+}
+
+/// As far as in the Collector, alone and inside of a text.
+#[test]
+fn long_chains_of_references() {
+    let names: Vec<&'static str> = (0..1000).map(|index| &*format!("V{index}").leak()).collect();
+    let chain = |length: usize, around: &str| {
+        let mut values: Vec<String> =
+            names.iter().take(length).skip(1).map(|next| format!("{around}${{{next}}}")).collect();
+        values.push("5".to_owned());
+        let variables: Vec<_> = names.iter().copied().zip(values.iter().map(String::as_str)).collect();
+        load(&[Location::Yaml("v: '${V0}'".to_owned())], &env(&variables, &[]))
+    };
+    for around in ["", "x"] {
+        let tree = chain(999, around).unwrap();
+        let text = tree.root.get("v").unwrap().as_text().unwrap();
+        assert_eq!(text, format!("{}5", around.repeat(998)));
+        let diagnostics = chain(1000, around).unwrap_err();
+        assert_eq!(diagnostics.sorted()[0].message, "references nested deeper than 999 levels");
+    }
 }
 
 #[test]

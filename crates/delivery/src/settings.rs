@@ -113,7 +113,8 @@ impl SendingQueue {
         self.sizer.unwrap_or_default()
     }
 
-    /// What the sizes of `batch` count: its own sizer, or else the queue's if that was given, or else items.
+    /// What the sizes of `batch` count: its own sizer, or else the queue's if that was given, or else items; items,
+    /// too, if the block was given without a body.
     #[must_use]
     pub fn batch_sizer(&self, batch: &QueueBatch) -> QueueSizer {
         batch.sizer.or(self.sizer).unwrap_or(QueueSizer::Items)
@@ -134,7 +135,12 @@ impl Section for SendingQueue {
         fields
             .field("storage", "Id of a storage extension that keeps the queue on disk.", |s| &mut s.storage)
             .unsupported("queues on disk are not there yet: the data would not survive a restart");
-        fields.field("batch", "Joins batches in the queue.", |s| &mut s.batch);
+        // The Collector hands its sizer down only to a block that has a body, though it be `{}`.
+        fields.field("batch", "Joins batches in the queue.", |s| &mut s.batch).on_null(|batch| {
+            if let Optional::Some(batch) = batch {
+                batch.sizer = Some(QueueSizer::Items);
+            }
+        });
     }
 
     fn check(&self, checks: &mut Checks) {

@@ -13,6 +13,9 @@ use crate::url;
 
 pub(super) type ValueCheck<S> = Box<dyn Fn(&mut S) -> Result<(), String>>;
 
+/// What a null does to the section, once it was read.
+pub(super) type OnNull<S> = Box<dyn Fn(&mut S)>;
+
 /// Puts what a negative number stands for in its place and says what that is; `None` where it is refused after all.
 pub(super) type Negative<S> = Box<dyn Fn(&mut S) -> Option<&'static str>>;
 
@@ -45,6 +48,7 @@ pub(crate) struct Field<S> {
     pub(super) negative: Option<Negative<S>>,
     /// Whether a null is no more than if the key were absent.
     pub(super) null_is_absent: bool,
+    pub(super) on_null: Option<OnNull<S>>,
     pub(super) checks: Vec<ValueCheck<S>>,
     /// Added to the schema of the type.
     pub(super) schema: Vec<(&'static str, Json)>,
@@ -78,6 +82,7 @@ impl<S: 'static> Field<S> {
             discarded: None,
             negative: None,
             null_is_absent: false,
+            on_null: None,
             checks: Vec::new(),
             schema: Vec::new(),
         }
@@ -100,6 +105,9 @@ impl<S: 'static> Field<S> {
                 .negative
                 .map(|negative| -> Negative<O> { Box::new(move |outer| negative(place(outer))) }),
             null_is_absent: self.null_is_absent,
+            on_null: self
+                .on_null
+                .map(|on_null| -> OnNull<O> { Box::new(move |outer| on_null(place(outer))) }),
             checks: self.checks.into_iter().map(through).collect(),
             schema: self.schema,
         }
@@ -139,6 +147,9 @@ impl<S: 'static> Field<S> {
         }
         if reader.error_count() != before {
             return;
+        }
+        if let (true, Some(on_null)) = (node.is_null(), &self.on_null) {
+            on_null(section);
         }
         let value = access.render(section);
         if self.secret || (self.is_url && has_password(node)) {

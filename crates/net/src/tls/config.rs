@@ -135,6 +135,11 @@ fn report(common: &Common, checks: &mut Checks) {
             TlsError::Curve { name } => item(&common.curve_preferences, "curve_preferences", name),
             _ => String::new(),
         };
-        checks.at(&key, problem.to_string());
+        match problem {
+            TlsError::CipherSuite { .. } | TlsError::NoCipherSuite | TlsError::Curve { .. } => {
+                checks.when_built(&key, problem.to_string());
+            }
+            _ => checks.at(&key, problem.to_string()),
+        }
     }
 }

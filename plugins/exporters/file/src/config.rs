@@ -15,7 +15,7 @@ pub struct Config {
     /// How a batch is written.
     pub format: Format,
     /// Id of an encoding extension. Not honoured.
-    pub encoding: String,
+    pub encoding: Option<String>,
     /// How a message is compressed.
     pub compression: Compression,
     /// Whether what the file holds at the start is kept.
@@ -37,7 +37,7 @@ impl Default for Config {
         Self {
             path: String::new(),
             format: Format::Json,
-            encoding: String::new(),
+            encoding: None,
             compression: Compression::None,
             append: false,
             rotation: None,
@@ -106,7 +106,7 @@ impl Section for Config {
         if self.directory_mode().is_none() {
             let message = "must be the bits of a file mode in octal, such as \"0755\"";
             checks.at("directory_permissions", message);
-        } else if !self.directory_permissions.is_empty() && !self.create_directory && !self.group_by.enabled {
+        } else if !self.directory_permissions.is_empty() && !self.create_directory {
             checks.at("directory_permissions", "directory_permissions requires create_directory to be true");
         }
     }
@@ -144,7 +144,7 @@ impl Config {
             checks.at("group_by.resource_attribute", message);
         }
         if self.group_by.max_open_files == 0 {
-            checks.at("group_by.max_open_files", "max_open_files must be positive");
+            checks.when_built("group_by.max_open_files", "max_open_files must be positive");
         }
         if self.rotation.is_some() {
             checks.warn("rotation", "`rotation` has no effect: files of `group_by` are not rotated");

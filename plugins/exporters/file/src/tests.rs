@@ -610,9 +610,8 @@ fn configurations_are_read_as_by_the_collector() {
     assert_eq!(read("path: x\nrotation:").rotation, Some(Rotation::default()));
     assert_eq!(read("path: x\nrotation: {}").buffering(), None);
     assert_eq!(read("path: x\ncompression: zstd").compression, Compression::Zstd);
-    let read =
-        read("path: a/*.json\ngroup_by: {enabled: true, max_open_files: 7}\ndirectory_permissions: \"0700\"");
-    assert_eq!((read.group_by.max_open_files, read.directory_mode()), (7, Some(0o700)));
+    let read = read("path: a\nencoding:\ncreate_directory: true\ndirectory_permissions: \"0700\"");
+    assert_eq!((read.encoding.as_deref(), read.directory_mode()), (None, Some(0o700)));
 }
 
 #[test]
@@ -639,7 +638,12 @@ fn wrong_configurations_are_refused_in_the_collectors_words() {
     check("path: x\nflush_interval: -1s", "negative");
     check("path: x\ncreate_directory: true\ndirectory_permissions: '0999'", "octal");
     check("path: x\ndirectory_permissions: '0755'", "requires create_directory to be true");
+    check(
+        "path: a/*\ngroup_by: {enabled: true}\ndirectory_permissions: '0755'",
+        "requires create_directory to be true",
+    );
     check("path: x\nencoding: otlp", "`encoding` is not supported");
+    check("path: x\nencoding: ''", "`encoding` is not supported");
     for (yaml, warning) in [
         ("path: x\ncompression_params: {level: 3}", "`compression_params` has no effect"),
         ("path: x\nrotation: {localtime: true}", "`localtime` has no effect: the names are in UTC"),

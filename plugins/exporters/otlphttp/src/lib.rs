@@ -95,7 +95,8 @@ impl Section for Config {
             .field("profiles_endpoint", "Full URL for profiles.", |c| &mut c.profiles_endpoint)
             .url()
             .not_honoured("profiles are not carried");
-        fields.field("encoding", "How bodies are encoded.", |c| &mut c.encoding);
+        // The Collector takes it without a value, and then fails at every request.
+        fields.field("encoding", "How bodies are encoded.", |c| &mut c.encoding).null_is_absent();
         fields.flatten(|c| &mut c.delivery);
     }
 

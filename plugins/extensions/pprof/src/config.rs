@@ -66,7 +66,7 @@ impl Section for Config {
 
     fn check(&self, checks: &mut Checks) {
         if self.server.listen.endpoint.is_empty() {
-            checks.at("endpoint", "an endpoint is required");
+            checks.warn("endpoint", "without an endpoint it listens on some port of every interface");
         }
     }
 }

@@ -7,6 +7,9 @@ use ::config::{Checks, Fields, Section};
 /// There is nothing to force here: memory is freed with the last byte that needs it.
 const NO_COLLECTOR: &str = "there is no garbage collector";
 
+/// What the longest intervals are when they are not given.
+const LONGEST: Duration = Duration::from_secs(30);
+
 /// Settings. One of `limit_mib` and `limit_percentage` is needed; with both the first counts.
 #[derive(Clone, Debug)]
 pub struct Config {
@@ -40,8 +43,8 @@ impl Default for Config {
             spike_limit_percentage: 0,
             min_gc_interval_when_soft_limited: Duration::from_secs(10),
             min_gc_interval_when_hard_limited: Duration::ZERO,
-            max_gc_interval_when_soft_limited: Duration::from_secs(30),
-            max_gc_interval_when_hard_limited: Duration::from_secs(30),
+            max_gc_interval_when_soft_limited: LONGEST,
+            max_gc_interval_when_hard_limited: LONGEST,
         }
     }
 }
@@ -81,12 +84,10 @@ impl Section for Config {
         let doc = "Most time between collections that do not help, above the soft limit.";
         fields
             .field("max_gc_interval_when_soft_limited", doc, |c| &mut c.max_gc_interval_when_soft_limited)
-            .negative_is(Duration::ZERO, "0s")
             .not_honoured(NO_COLLECTOR);
         let doc = "Most time between collections that do not help, above the hard limit.";
         fields
             .field("max_gc_interval_when_hard_limited", doc, |c| &mut c.max_gc_interval_when_hard_limited)
-            .negative_is(Duration::ZERO, "0s")
             .not_honoured(NO_COLLECTOR);
     }
 
@@ -95,14 +96,7 @@ impl Section for Config {
         if self.check_interval.is_zero() {
             checks.between(&["check_interval"], "'check_interval' must be greater than zero");
         }
-        if self.min_gc_interval_when_soft_limited < self.min_gc_interval_when_hard_limited {
-            let message = "'min_gc_interval_when_soft_limited' should be larger than \
-                'min_gc_interval_when_hard_limited'";
-            checks.between(
-                &["min_gc_interval_when_soft_limited", "min_gc_interval_when_hard_limited"],
-                message,
-            );
-        }
+        self.check_intervals(checks);
         if self.limit_mib == 0 && self.limit_percentage == 0 {
             checks.at("", "'limit_mib' or 'limit_percentage' must be greater than zero");
         }
@@ -123,6 +117,32 @@ impl Section for Config {
         if self.limit_percentage > 0 && self.limit_percentage <= self.spike_limit_percentage {
             let message = "'spike_limit_percentage' must be smaller than 'limit_percentage'";
             checks.between(&["spike_limit_percentage", "limit_percentage"], message);
+        }
+    }
+}
+
+impl Config {
+    /// Intervals have no effect, but what the Collector would refuse is refused. Its older versions have no longest
+    /// intervals, so a shortest one beyond the default of those is no mistake.
+    fn check_intervals(&self, checks: &mut Checks) {
+        const SOFT: [&str; 2] = ["min_gc_interval_when_soft_limited", "max_gc_interval_when_soft_limited"];
+        const HARD: [&str; 2] = ["min_gc_interval_when_hard_limited", "max_gc_interval_when_hard_limited"];
+        let (least, most) = (self.min_gc_interval_when_soft_limited, self.max_gc_interval_when_soft_limited);
+        let hard = (self.min_gc_interval_when_hard_limited, self.max_gc_interval_when_hard_limited);
+        if least < hard.0 {
+            let message = format!("'{}' should be larger than '{}'", SOFT[0], HARD[0]);
+            checks.between(&[SOFT[0], HARD[0]], message);
+        }
+        for ([min, max], (least, most)) in [(SOFT, (least, most)), (HARD, hard)] {
+            if !most.is_zero() && most != LONGEST && most < least {
+                let message = format!("'{max}' must be greater than or equal to '{min}' (or 0 to disable)");
+                checks.between(&[max, min], message);
+            }
+        }
+        if !most.is_zero() && most < hard.1 {
+            let message =
+                format!("'{}' should be larger than or equal to '{}' (when both are set)", SOFT[1], HARD[1]);
+            checks.between(&[SOFT[1], HARD[1]], message);
         }
     }
 }
