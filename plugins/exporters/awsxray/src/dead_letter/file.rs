@@ -3,6 +3,8 @@
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Read as _, Seek as _, SeekFrom, Write as _};
 use std::path::{Path, PathBuf};
+use std::thread;
+use std::time::Duration;
 
 /// How the names of files end.
 pub(super) const EXTENSION: &str = "jsonl";
@@ -12,6 +14,9 @@ const TAKEN: &str = "replay";
 /// Tries to get hold of a file that is taken away again and again.
 const TRIES: usize = 100;
 
+/// Between two looks at a lock that another has, which is short for an append.
+const LOCK_PAUSE: Duration = Duration::from_millis(1);
+
 /// How an append ended.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Appended {
@@ -20,20 +25,22 @@ pub(super) enum Appended {
     Full,
 }
 
-/// Appends `text` whole or not at all, unless the file has `max` bytes already.
-pub(super) fn append(path: &Path, text: &[u8], max: u64) -> io::Result<Appended> {
+/// Appends what `write` writes, whole or not at all, unless the file has `max` bytes already.
+pub(super) fn append(
+    path: &Path,
+    max: u64,
+    write: impl FnOnce(&mut File) -> io::Result<()>,
+) -> io::Result<Appended> {
     for _ in 0..TRIES {
         let mut file = private(OpenOptions::new().read(true).append(true).create(true)).open(path)?;
-        file.lock()?;
-        if !is_at(&file, path)? {
+        if !lock_at(&file, path)? {
             continue;
         }
         let len = file.metadata()?.len();
         if len >= max {
             return Ok(Appended::Full);
         }
-        let written =
-            end_line(&mut file, len).and_then(|()| file.write_all(text)).and_then(|()| file.sync_data());
+        let written = end_line(&mut file).and_then(|()| write(&mut file)).and_then(|()| file.sync_data());
         if written.is_err() {
             // Half a line would only be passed over by who reads it.
             file.set_len(len).ok();
@@ -50,8 +57,24 @@ fn private(options: &mut OpenOptions) -> &mut OpenOptions {
     options
 }
 
+/// Locks a file as long as it is the one of that name; whether it still is. A replay that has renamed it keeps its lock
+/// for as long as it sends.
+fn lock_at(file: &File, path: &Path) -> io::Result<bool> {
+    loop {
+        if !is_at(file, path)? {
+            return Ok(false);
+        }
+        match file.try_lock() {
+            Ok(()) => return is_at(file, path),
+            Err(fs::TryLockError::WouldBlock) => thread::sleep(LOCK_PAUSE),
+            Err(fs::TryLockError::Error(error)) => return Err(error),
+        }
+    }
+}
+
 /// A crash may have left a line without its end.
-fn end_line(file: &mut File, len: u64) -> io::Result<()> {
+pub(super) fn end_line(file: &mut File) -> io::Result<()> {
+    let len = file.metadata()?.len();
     if len == 0 {
         return Ok(());
     }
@@ -114,27 +137,41 @@ pub(super) struct Taken {
 impl Taken {
     /// Takes a file away from whoever writes to it; none if another replay has it.
     pub(super) fn take(path: &Path) -> io::Result<Option<Self>> {
+        let file = match File::open(path) {
+            Ok(file) => file,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+            Err(error) => return Err(error),
+        };
         if path.extension().is_some_and(|extension| extension == TAKEN) {
             // Left behind by a replay that ended before its end.
-            let file = File::open(path)?;
             return match file.try_lock() {
-                Ok(()) => Ok(Some(Self { file, path: path.to_owned(), origin: path.with_extension("") })),
-                Err(fs::TryLockError::WouldBlock) => Ok(None),
+                Ok(()) if is_at(&file, path)? => {
+                    Ok(Some(Self { file, path: path.to_owned(), origin: path.with_extension("") }))
+                }
+                Ok(()) | Err(fs::TryLockError::WouldBlock) => Ok(None),
                 Err(fs::TryLockError::Error(error)) => Err(error),
             };
+        }
+        // Before it has its other name, under which another replay would look for its lock. Who came first may write to
+        // the end.
+        if !lock_at(&file, path)? {
+            return Ok(None);
         }
         let mut name = path.as_os_str().to_owned();
         name.push(".");
         name.push(TAKEN);
         let taken = PathBuf::from(name);
         if taken.exists() {
+            // Another has what was here before this file.
             return Ok(None);
         }
         fs::rename(path, &taken)?;
-        let file = File::open(&taken)?;
-        // Who opened it under its old name and came first may write to the end.
-        file.lock()?;
         Ok(Some(Self { file, path: taken, origin: path.to_owned() }))
+    }
+
+    /// The file once more, to be read from another place.
+    pub(super) fn again(&self) -> io::Result<File> {
+        File::open(&self.path)
     }
 
     /// All that was in it is elsewhere.

@@ -5,13 +5,13 @@
 //! crash the last line of a file may be cut, and is then passed over.
 //!
 //! A file is opened anew for each append, and written under an exclusive lock, so that `replay` can take it away from a
-//! running process: it renames the file first, and who has opened it before finds that out under the lock.
+//! running process: it renames the file under that lock, and who has opened it before finds that out.
 
 mod file;
 mod record;
 pub(crate) mod take;
 
-use std::io;
+use std::io::{self, Write as _};
 use std::path::PathBuf;
 use std::sync::{Mutex, PoisonError};
 
@@ -100,7 +100,7 @@ impl DeadLetters {
         loop {
             let path =
                 self.directory.join(format!("{}-{:06}.{}", self.prefix, state.number, file::EXTENSION));
-            match file::append(&path, &text, self.max_file)? {
+            match file::append(&path, self.max_file, |file| file.write_all(&text))? {
                 Appended::Done => return Ok(()),
                 Appended::Full => state.number += 1,
             }

@@ -1,6 +1,6 @@
 use std::path::Path;
 
-use super::take::{Letters, Line, files, look};
+use super::take::{Letters, Line, MAX_LINE, Unreadable, files, look};
 use super::*;
 
 fn record(document: &str) -> Record {
@@ -19,7 +19,10 @@ fn kept(directory: &Path) -> Vec<String> {
     let lines = files(directory).unwrap().into_iter().flat_map(|path| look(&path).unwrap());
     let document = |line| match line {
         Line::Record(record) => record.document,
-        Line::Unreadable(line) => format!("unreadable: {}", String::from_utf8_lossy(&line)),
+        Line::Unreadable(Unreadable::Bytes(line)) => {
+            format!("unreadable: {}", String::from_utf8_lossy(&line))
+        }
+        Line::Unreadable(Unreadable::TooLong(range)) => format!("too long: {}", range.end - range.start),
     };
     lines.map(|line| document(line.unwrap())).collect()
 }
@@ -95,9 +98,61 @@ fn a_file_that_is_taken_away_is_not_written_to() {
     assert!(Letters::take(&left_behind).unwrap().is_none());
     drop(taken);
     let taken = Letters::take(&left_behind).unwrap().unwrap();
-    taken.keep(&[Line::Record(record("one, again")), Line::Unreadable(b"?".to_vec())]).unwrap();
+    taken
+        .keep(&[Line::Record(record("one, again")), Line::Unreadable(Unreadable::Bytes(b"?".to_vec()))])
+        .unwrap();
     taken.remove().unwrap();
     assert_eq!(kept(directory.path()), ["two", "one, again", "unreadable: ?"]);
+}
+
+#[test]
+fn a_line_that_is_too_long_is_kept_whole() {
+    let directory = tempfile::tempdir().unwrap();
+    let letters = letters(directory.path(), Config::default());
+    letters.append(&[record("one")]).unwrap();
+    let path = files(directory.path()).unwrap().remove(0);
+    let mut text = std::fs::read(&path).unwrap();
+    let long = "x".repeat(3 * MAX_LINE as usize);
+    // The last line has no end.
+    text.extend_from_slice(format!("{long}\n?\n{long}").as_bytes());
+    std::fs::write(&path, &text).unwrap();
+    let taken = Letters::take(&path).unwrap().unwrap();
+    let mut lines = taken.lines().unwrap();
+    // As a replay does: a part is kept before the next is read.
+    taken.keep(&[lines.next().unwrap().unwrap(), lines.next().unwrap().unwrap()]).unwrap();
+    let rest: Vec<Line> = lines.map(Result::unwrap).collect();
+    taken.keep(&rest).unwrap();
+    taken.remove().unwrap();
+    assert_eq!(std::fs::read(&path).unwrap(), [text.as_slice(), b"\n"].concat());
+    let len = format!("too long: {}", long.len() + 1);
+    assert_eq!(kept(directory.path())[1..], [len.as_str(), "unreadable: ?", len.as_str()]);
+}
+
+#[test]
+fn of_many_replays_each_line_goes_to_one() {
+    const ROUNDS: usize = 100;
+    let directory = tempfile::tempdir().unwrap();
+    let letters = letters(directory.path(), Config::default());
+    for round in 0..ROUNDS {
+        letters.append(&[record(&round.to_string())]).unwrap();
+        let barrier = std::sync::Barrier::new(3);
+        let replay = || {
+            barrier.wait();
+            let mut lines = 0;
+            // Also what another has renamed just now is tried.
+            for path in files(directory.path()).unwrap() {
+                let Some(taken) = Letters::take(&path).unwrap() else { continue };
+                lines += taken.lines().unwrap().count();
+                taken.remove().unwrap();
+            }
+            lines
+        };
+        let took: usize = std::thread::scope(|scope| {
+            let replays: Vec<_> = (0..3).map(|_| scope.spawn(replay)).collect();
+            replays.into_iter().map(|replay| replay.join().unwrap()).sum()
+        });
+        assert_eq!(took, 1, "round {round}");
+    }
 }
 
 #[test]
