@@ -110,6 +110,21 @@ pub trait Exporter: Send + Sync + 'static {
         progress: &mut Progress<Self::Memory>,
     ) -> impl Future<Output = Result<Accepted, Refused>> + Send;
 
+    /// What of the batch is not settled in `progress` is given up for the reason `why`, and nobody waits to send it again:
+    /// the last chance to keep it somewhere. It is counted as lost however this ends. A batch that was never exported comes
+    /// with a progress of nothing.
+    ///
+    /// At the end of a drain there is about a second for all of them; then the future is dropped.
+    fn give_up(
+        &self,
+        batch: &Batch,
+        progress: &mut Progress<Self::Memory>,
+        why: &Refused,
+    ) -> impl Future<Output = ()> + Send {
+        let (_, _, _) = (batch, progress, why);
+        async {}
+    }
+
     /// Nothing more will come: flush and let go.
     fn close(&self) -> impl Future<Output = Result<(), BoxError>> + Send {
         async { Ok(()) }

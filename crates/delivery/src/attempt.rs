@@ -39,23 +39,31 @@ impl<E: Exporter> Delivery<E> {
         while let Some(piece) = pieces.pop() {
             let mut progress = Progress::default();
             let ended = self.attempts(&piece, &mut progress).await;
-            let settled = progress.settled;
             match ended {
-                Ok(accepted) => self.accepted(piece, settled, accepted),
-                Err(Failure::TooLarge(refused)) if settled.is_empty() => {
+                Ok(accepted) => self.accepted(piece, progress.settled, accepted),
+                Err(Failure::TooLarge(refused)) if progress.settled.is_empty() => {
                     let half = PieceSize::Items(piece.items().div_ceil(2));
                     match <[Batch; 1]>::try_from(chunk(piece, half, &self.cx.budget)) {
                         // A single item, or a signal that is not cut.
-                        Ok([whole]) => self.refused(TOO_LARGE, whole, &settled, &refused),
+                        Ok([whole]) => self.refused(TOO_LARGE, whole, progress, &refused).await,
                         // Taken from the end, so turned round to keep the order.
                         Err(halves) => pieces.extend(halves.into_iter().rev()),
                     }
                 }
                 // Which items are left, only the exporter knows.
-                Err(Failure::TooLarge(refused)) => self.refused(TOO_LARGE, piece, &settled, &refused),
-                Err(Failure::Final(reason, refused)) => self.refused(reason, piece, &settled, &refused),
+                Err(Failure::TooLarge(refused)) => self.refused(TOO_LARGE, piece, progress, &refused).await,
+                Err(Failure::Final(reason, refused)) => self.refused(reason, piece, progress, &refused).await,
             }
         }
+    }
+
+    /// What was left when time was up, before anybody tried to deliver it.
+    pub(crate) async fn left(&self, batch: &Batch) {
+        if !batch.ticket.is_awaited() {
+            let why = Refused::retry("interrupted due to shutdown: not tried yet");
+            self.exporter.give_up(batch, &mut Progress::default(), &why).await;
+        }
+        self.account.refuse(SHUTDOWN, batch.items());
     }
 
     async fn attempts(&self, batch: &Batch, progress: &mut Progress<E::Memory>) -> Result<Accepted, Failure> {
@@ -147,7 +155,17 @@ impl<E: Exporter> Delivery<E> {
         }
     }
 
-    fn refused(&self, reason: &'static str, batch: Batch, settled: &Settled, refused: &Refused) {
+    async fn refused(
+        &self,
+        reason: &'static str,
+        batch: Batch,
+        mut progress: Progress<E::Memory>,
+        refused: &Refused,
+    ) {
+        if !batch.ticket.is_awaited() {
+            self.exporter.give_up(&batch, &mut progress, refused).await;
+        }
+        let settled = &progress.settled;
         let (rejected, _) = self.rejected(settled, batch.items());
         let delivered = settled.delivered().min(batch.items() - rejected);
         let left = batch.items() - rejected - delivered;

@@ -165,6 +165,9 @@ impl<E: Exporter> Stage<E> {
         while let Some(ended) = self.deliveries.join_next().await {
             ended?;
         }
+        while let Some(entry) = self.inbox.try_recv() {
+            self.delivery.left(&entry.batch).await;
+        }
         Ok(())
     }
 

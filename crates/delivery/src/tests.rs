@@ -36,6 +36,8 @@ struct Script {
     calls: Arc<Mutex<Vec<Call>>>,
     /// What the exporter remembered of the batch in each call.
     attempts: Arc<Mutex<Vec<usize>>>,
+    /// What was given up: the items of the batch, how often it was tried, and how many of them had arrived.
+    given_up: Arc<Mutex<Vec<(Vec<u64>, usize, usize)>>>,
     started: Option<Instant>,
     closed: Arc<Mutex<u32>>,
 }
@@ -90,6 +92,11 @@ impl Exporter for Script {
             Some(Answer::Panic) => panic!("told to"),
             Some(Answer::Settle(..)) => panic!("one may settle once"),
         }
+    }
+
+    async fn give_up(&self, batch: &Batch, progress: &mut Progress<usize>, _why: &Refused) {
+        let what = (ids(batch), progress.memory, progress.settled.delivered());
+        self.given_up.lock().unwrap().push(what);
     }
 
     async fn close(&self) -> Result<(), component::BoxError> {
@@ -465,6 +472,44 @@ async fn each_partition_waits_its_own_time() {
     node.send(from("a", 31)).await;
     wait(500).await;
     assert_eq!(script.times(), [0.1, 0.25, 0.35], "a by size, b by time, a by time");
+    node.finish().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_is_given_up_is_shown_to_the_exporter_before_it_is_counted() {
+    let script = Script::new([
+        Answer::Settle(2, 1, Box::new(unavailable())),
+        unavailable(),
+        Answer::Refuse(Refused::permanent(Code::InvalidArgument, "no")),
+        Answer::Stall,
+    ]);
+    let retry = Retry { max_elapsed_time: Duration::from_secs(6), ..Retry::default() };
+    let mut settings = queued(Optional::Some(SendingQueue { num_consumers: 1, ..SendingQueue::default() }));
+    settings.holding.retry_on_failure = Retry { randomization_factor: 0.0, ..retry };
+    let node = node(&script, settings).await;
+    node.send(batch(Signal::Traces, 1, 5)).await;
+    tokio::time::sleep(Duration::from_secs(10)).await;
+    assert_eq!(*script.given_up.lock().unwrap(), [(vec![1, 2, 3, 4, 5], 2, 2)], "after the last retry");
+    for first in [11, 21, 31, 41] {
+        node.send(batch(Signal::Traces, first, 1)).await;
+    }
+    settle().await;
+    node.stopping.cancel();
+    assert_eq!(
+        node.finish().await.to_string(),
+        "entered 9 = left 3 + refused{odd} 1 + refused{retries used up} 2 + refused{refused by the peer} 1 + refused{shutdown} 2",
+        "the third had left the queue"
+    );
+    let given_up = script.given_up.lock().unwrap();
+    assert_eq!(given_up[1..], [(vec![11], 1, 0), (vec![21], 1, 0), (vec![41], 0, 0)]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_somebody_can_send_again_is_not_given_up() {
+    let script = Script::new([Answer::Refuse(Refused::permanent(Code::InvalidArgument, "no"))]);
+    let node = node(&script, waiting_clients()).await;
+    assert!(matches!(node.send(batch(Signal::Traces, 1, 1)).await.await, Verdict::Refused(_)));
+    assert!(script.given_up.lock().unwrap().is_empty());
     node.finish().await;
 }
 
