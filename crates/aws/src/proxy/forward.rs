@@ -41,7 +41,7 @@ pub(crate) struct Forwarder {
 
 impl Service for Forwarder {
     async fn call(&self, request: Request) -> Response {
-        let now = Duration::from_nanos(self.clock.now().wall);
+        let now = super::now(&*self.clock);
         let operation = Operation::of_path(request.head.uri.path());
         if let (Some(rules), Some(operation)) = (&self.rules, operation) {
             self.answered.add(1);
@@ -56,7 +56,7 @@ impl Service for Forwarder {
             let message = "no AWS region is known here, so requests are not forwarded";
             return told(StatusCode::BAD_GATEWAY, "ServiceUnavailable", message);
         };
-        match forward(client, request, now).await {
+        match forward(client, request, now.wall).await {
             Ok(response) => {
                 self.forwarded.add(1);
                 response

@@ -17,6 +17,7 @@ use net::reserve::{Refusal, Reserve};
 use net::shutdown::Trigger;
 use telemetry::metrics::Counter;
 use tokio::task::JoinSet;
+use xray::sampling::Now;
 
 pub use self::config::{Config, Switchable};
 use self::forward::Forwarder;
@@ -73,7 +74,7 @@ impl Proxy {
         let other = |error: BoxError| ProxyError::Other(error);
         let rules = match config.rules.as_str() {
             "" => None,
-            path => Some(Arc::new(Rules::open(path, wall(cx)).map_err(other)?)),
+            path => Some(Arc::new(Rules::open(path, now(&*cx.clock)).map_err(other)?)),
         };
         let client = upstream(config, environment, rules.is_some()).await?;
         match &client {
@@ -141,7 +142,7 @@ impl Proxy {
                 () = self.cx.draining.cancelled() => break,
                 _ = look.tick(), if self.rules.is_some() => {
                     if let Some(rules) = &self.rules {
-                        rules.look(wall(&self.cx));
+                        rules.look(now(&*self.cx.clock).wall);
                     }
                 }
                 (stream, peer) = listener.accept() => {
@@ -164,9 +165,9 @@ impl Proxy {
     }
 }
 
-/// The time of day, since the epoch.
-fn wall(cx: &RunCx) -> Duration {
-    Duration::from_nanos(cx.clock.now().wall)
+fn now(clock: &dyn data::Clock) -> Now {
+    let now = clock.now();
+    Now { mono: Duration::from_nanos(now.mono), wall: Duration::from_nanos(now.wall) }
 }
 
 /// The way to the service. None if there are rules to answer from and no region is named: asking the metadata service

@@ -5,7 +5,7 @@ use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, SystemTime};
 
 use component::BoxError;
-use xray::sampling::{Call, Central, file};
+use xray::sampling::{Call, Central, Now, file};
 
 /// The rules, and the reservoirs that clients share.
 pub(crate) struct Rules {
@@ -27,7 +27,7 @@ struct Seen {
 
 impl Rules {
     /// Reads the file at `now`.
-    pub(crate) fn open(path: &str, now: Duration) -> Result<Self, BoxError> {
+    pub(crate) fn open(path: &str, now: Now) -> Result<Self, BoxError> {
         let path = PathBuf::from(path);
         let seen = Seen::of(&path)?;
         let rules = read(&path)?;
@@ -37,7 +37,8 @@ impl Rules {
     }
 
     /// Reads the file again if it is another than the one that was read. What is wrong with it is logged once, and the
-    /// rules stay as they are. They changed at `now` for clients: the file's own time may be one that they have passed already.
+    /// rules stay as they are. They changed at `now`, a time of day, for clients: the file's own time may be one that they
+    /// have passed already.
     pub(crate) fn look(&self, now: Duration) {
         let seen = Seen::of(&self.path).ok();
         {
@@ -62,7 +63,7 @@ impl Rules {
     }
 
     /// Answers a request of the API.
-    pub(crate) fn answer(&self, call: &Call, now: Duration) -> Vec<u8> {
+    pub(crate) fn answer(&self, call: &Call, now: Now) -> Vec<u8> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner).central.answer(call, now)
     }
 }

@@ -161,7 +161,8 @@ async fn rules_of_its_own_need_no_account() {
         "Timestamp": 1, "RequestCount": 100, "SampledCount": 1, "BorrowCount": 1}]}"#;
     proxy.post("/SamplingTargets", report).await;
     let answer: Value = serde_json::from_slice(&proxy.post("/SamplingTargets", report).await.body).unwrap();
-    assert_eq!(answer["SamplingTargetDocuments"][0]["ReservoirQuota"], 3);
+    let quota = &answer["SamplingTargetDocuments"][0]["ReservoirQuota"];
+    assert_eq!(*quota, 0, "in the first seconds nobody knows what is out");
 
     for path in ["/GetSamplingRules", "/SamplingTargets", "/SamplingStatisticSummaries"] {
         let long = proxy.post(path, &format!("{{\"a\":[{}0]}}", "0,".repeat(40_000))).await;
@@ -205,23 +206,32 @@ fn a_changed_file_is_taken_and_a_wrong_one_is_not() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("rules.yaml");
     std::fs::write(&path, RULES).unwrap();
-    let rules = Rules::open(path.to_str().unwrap(), Duration::from_secs(7)).unwrap();
+    let at = |seconds| Duration::from_secs(seconds);
+    let now = |seconds| Now { mono: at(seconds), wall: at(seconds) };
+    let rules = Rules::open(path.to_str().unwrap(), now(7)).unwrap();
     let listed = || {
         let call = xray::sampling::Call::read(xray::sampling::Operation::Rules, b"").unwrap();
-        String::from_utf8(rules.answer(&call, Duration::from_secs(1_000))).unwrap()
+        String::from_utf8(rules.answer(&call, now(1_000))).unwrap()
     };
     assert!(listed().contains("rule-1") && listed().contains("\"ModifiedAt\":7.0"), "{}", listed());
+    let quota = |seconds| {
+        let report = r#"{"SamplingStatisticsDocuments": [{"RuleName": "rule-1", "ClientID": "one", "RequestCount": 99}]}"#;
+        let call = xray::sampling::Call::read(xray::sampling::Operation::Targets, report.as_bytes()).unwrap();
+        let answer: Value = serde_json::from_slice(&rules.answer(&call, now(seconds))).unwrap();
+        answer["SamplingTargetDocuments"][0]["ReservoirQuota"].as_u64()
+    };
+    assert_eq!([8, 18, 28].map(quota), [Some(0), Some(3), Some(3)]);
     std::fs::write(&path, "version: 2\ndefault: {fixed_target: 1, rate: 5}\n").unwrap();
-    rules.look(Duration::from_secs(9));
+    rules.look(at(9));
     assert!(listed().contains("rule-1"), "the former rules stay");
     std::fs::write(&path, "version: 2\ndefault: {fixed_target: 7, rate: 0.5}\n# another length\n").unwrap();
-    rules.look(Duration::from_secs(9));
+    rules.look(at(9));
     assert!(!listed().contains("rule-1") && listed().contains("\"ReservoirSize\":7"), "{}", listed());
     assert!(listed().contains("\"ModifiedAt\":9.0"), "when it was taken, not the file's time: {}", listed());
     std::fs::remove_file(&path).unwrap();
-    rules.look(Duration::from_secs(9));
+    rules.look(at(9));
     assert!(listed().contains("\"ReservoirSize\":7"), "nothing is no change");
-    let missing = Rules::open("/nowhere/rules.json", Duration::ZERO).err().unwrap().to_string();
+    let missing = Rules::open("/nowhere/rules.json", now(0)).err().unwrap().to_string();
     assert!(missing.contains("cannot read sampling rules /nowhere/rules.json"), "{missing}");
 }
 

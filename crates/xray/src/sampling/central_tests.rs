@@ -2,7 +2,7 @@ use proptest::prelude::*;
 use serde_json::{Value, json};
 
 use super::*;
-use crate::sampling::{ApiError, Call, MAX_REQUEST, Operation};
+use crate::sampling::{ApiError, Call, Client, MAX_REQUEST, Operation, Request, Target};
 
 fn at(seconds: u64) -> Duration {
     Duration::from_secs(seconds)
@@ -12,13 +12,26 @@ fn rule(name: &str, reservoir_size: u32) -> Rule {
     Rule { name: name.to_owned(), priority: 7, reservoir_size, fixed_rate: 0.25, ..Rule::default() }
 }
 
+/// So long after the start is a time of day that says `at(0)`.
+const RUNNING: Duration = Duration::from_secs(3_600);
+
+/// Reservoirs of a process that has been running for long.
 fn central(reservoir: u32) -> Central {
-    Central::new(vec![Rule::default(), rule("a", reservoir)], at(5))
+    Central::new(vec![Rule::default(), rule("a", reservoir)], Now { mono: Duration::ZERO, wall: at(5) })
+}
+
+/// A time of day, when nobody has set the clock.
+fn clock(now: u64) -> Now {
+    Now { mono: RUNNING + at(now), wall: at(now) }
 }
 
 fn ask(central: &mut Central, operation: Operation, request: &Value, now: u64) -> Result<Value, ApiError> {
+    ask_at(central, operation, request, clock(now))
+}
+
+fn ask_at(central: &mut Central, operation: Operation, request: &Value, now: Now) -> Result<Value, ApiError> {
     let call = Call::read(operation, request.to_string().as_bytes())?;
-    let answer = central.answer(&call, at(now));
+    let answer = central.answer(&call, now);
     Ok(serde_json::from_slice(&answer).unwrap())
 }
 
@@ -29,16 +42,22 @@ fn document(rule: &str, client: &str, requests: u64) -> Value {
 
 /// The quota that a client is given; none is null.
 fn quota(central: &mut Central, client: &str, requests: u64, now: u64) -> Option<u64> {
+    target(central, client, requests, clock(now)).0
+}
+
+/// The quota and its end.
+fn target(central: &mut Central, client: &str, requests: u64, now: Now) -> (Option<u64>, Option<f64>) {
     let request = json!({"SamplingStatisticsDocuments": [document("a", client, requests)]});
-    let answer = ask(central, Operation::Targets, &request, now).unwrap();
-    answer["SamplingTargetDocuments"][0]["ReservoirQuota"].as_u64()
+    let answer = ask_at(central, Operation::Targets, &request, now).unwrap();
+    let target = &answer["SamplingTargetDocuments"][0];
+    (target["ReservoirQuota"].as_u64(), target["ReservoirQuotaTTL"].as_f64())
 }
 
 #[test]
 fn rules_are_listed_as_the_api_lists_them() {
     for body in ["", "{}", r#"{"NextToken": null}"#, "not looked at"] {
         let call = Call::read(Operation::Rules, body.as_bytes()).unwrap();
-        let answer = central(3).answer(&call, at(9));
+        let answer = central(3).answer(&call, clock(9));
         let answer: Value = serde_json::from_slice(&answer).unwrap();
         let records = answer["SamplingRuleRecords"].as_array().unwrap();
         let names: Vec<&Value> = records.iter().map(|record| &record["SamplingRule"]["RuleName"]).collect();
@@ -126,6 +145,107 @@ fn more_clients_than_may_be_go_on_borrowing() {
 }
 
 #[test]
+fn there_are_so_many_clients_over_all_rules() {
+    let names: Vec<String> = (0..20).map(|number| format!("rule {number}")).collect();
+    let rules = names.iter().map(|name| rule(name, 5)).collect();
+    let mut central = Central::new(rules, Now::default());
+    let report = |central: &mut Central, rule: &str, client: usize, now: u64| {
+        central.report(rule, &client.to_string(), [1, 0, 0], clock(now)).unwrap().1
+    };
+    for client in 0..MAX_LEASES {
+        assert_eq!(report(&mut central, &names[client % names.len()], client, 0), None);
+    }
+    assert!(report(&mut central, &names[0], 0, 10).is_some());
+    for now in [10, 20] {
+        assert_eq!(report(&mut central, &names[0], MAX_LEASES, now), None);
+    }
+    assert_eq!(central.leases, MAX_LEASES);
+    let later = 5 + QUOTA_TTL.as_secs();
+    for now in [later, later + 10] {
+        assert_eq!(report(&mut central, &names[1], MAX_LEASES, now).is_some(), now > later);
+    }
+    assert_eq!(central.leases, 2, "those of other rules are gone, too");
+    central.replace(vec![rule(&names[0], 5)], at(0));
+    assert_eq!(central.leases, 1);
+}
+
+#[test]
+fn a_clock_that_is_set_moves_no_quota() {
+    let mut central = central(10);
+    quota(&mut central, "one", 1_000, 0);
+    assert_eq!(quota(&mut central, "one", 1_000, 10), Some(10));
+    // An hour ahead, and back.
+    let set = |mono: u64, wall: u64| Now { mono: RUNNING + at(mono), wall: at(wall) };
+    assert_eq!(target(&mut central, "two", 1_000, set(20, 3_620)), (None, None));
+    assert_eq!(
+        target(&mut central, "two", 1_000, set(30, 3_630)),
+        (Some(0), Some(3_930.0)),
+        "one has it all"
+    );
+    assert_eq!(target(&mut central, "two", 1_000, set(40, 40)), (Some(0), Some(340.0)));
+    assert_eq!(target(&mut central, "two", 1_000, set(309, 309)).0, Some(0));
+    assert_eq!(target(&mut central, "two", 1_000, set(311, 0)).0, Some(10), "one is silent for 300 s");
+}
+
+#[test]
+fn after_a_start_nobody_has_what_it_had_before() {
+    let mut central = Central::new(vec![rule("a", 10)], clock(0));
+    assert_eq!(target(&mut central, "one", 100, clock(3)), (Some(0), Some(13.0)), "whatever it had");
+    assert_eq!(
+        target(&mut central, "one", 100, clock(9)),
+        (Some(0), Some(19.0)),
+        "others may not have reported"
+    );
+    assert_eq!(target(&mut central, "one", 100, clock(13)), (Some(10), Some(313.0)));
+    assert_eq!(
+        target(&mut central, "two", 100, clock(299)),
+        (Some(0), Some(309.0)),
+        "as long as it may have"
+    );
+    assert_eq!(target(&mut central, "three", 100, clock(300)), (None, None), "and then it borrows");
+}
+
+/// Clients as SDKs are, over a restart of what divides the reservoir: one has it all, and then all want it.
+#[test]
+fn a_fleet_never_takes_more_than_there_is() {
+    const FLEET: usize = 7;
+    const RESERVOIR: u32 = 20;
+    const RESTART: u64 = 120;
+    let start = |now: u64| Central::new(vec![rule("a", RESERVOIR)], clock(now));
+    let mut central = start(0);
+    let mut clients = vec![Client::new(Vec::new()); FLEET];
+    let mut taken = Vec::new();
+    for now in 0..2 * RESTART {
+        if now == RESTART {
+            central = start(now);
+        }
+        let mut sampled = 0;
+        for (number, client) in clients.iter_mut().enumerate() {
+            client.set_rules(vec![rule("a", RESERVOIR)], at(now));
+            let is_busy = now >= RESTART || number == FLEET - 1;
+            let requests = if is_busy { 100 } else { 0 };
+            let is_sampled = |_: &i32| client.decide(&Request::default(), at(now), 0.9).sampled;
+            sampled += (0..requests).filter(is_sampled).count();
+            if now % 10 != number as u64 {
+                continue;
+            }
+            for statistics in client.report() {
+                let id = format!("client {number}");
+                let (quota, ends) = target(&mut central, &id, statistics.requests, clock(now));
+                let quota = quota.map(|quota| u32::try_from(quota).unwrap());
+                let quota_ttl = ends.map(Duration::from_secs_f64);
+                client.apply(&Target { rule: "a".to_owned(), fixed_rate: None, quota, quota_ttl });
+            }
+        }
+        taken.push(sampled);
+    }
+    // Whoever has not been told anything yet borrows one.
+    assert!(taken.iter().all(|sampled| *sampled < RESERVOIR as usize + FLEET), "{taken:?}");
+    assert_eq!(taken[110], RESERVOIR as usize, "{taken:?}");
+    assert!(taken[170..].iter().all(|sampled| *sampled >= RESERVOIR as usize - 2), "{taken:?}");
+}
+
+#[test]
 fn what_can_t_be_divided_goes_round() {
     let mut central = central(1);
     let mut had = BTreeMap::new();
@@ -194,7 +314,7 @@ fn one_unusable_entry_does_not_spoil_the_others() {
 #[test]
 fn names_are_measured_in_characters() {
     let name = "\u{6f22}".repeat(32);
-    let mut central = Central::new(vec![Rule::default(), rule(&name, 5)], at(5));
+    let mut central = Central::new(vec![Rule::default(), rule(&name, 5)], Now::default());
     let request = json!({"SamplingStatisticsDocuments": [document(&name, "one", 1)]});
     let answer = ask(&mut central, Operation::Targets, &request, 0).unwrap();
     assert_eq!(answer["SamplingTargetDocuments"][0]["RuleName"].as_str(), Some(name.as_str()));
@@ -270,7 +390,7 @@ proptest! {
         let mut central = central(5);
         for operation in [Operation::Rules, Operation::Targets, Operation::Summaries] {
             if let Ok(call) = Call::read(operation, &body) {
-                central.answer(&call, at(1));
+                central.answer(&call, clock(1));
             }
         }
     }

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::{Call, Central, Operation, Rule, file, wildcard};
+use super::{Call, Central, Now, Operation, Rule, file, wildcard};
 
 /// Takes bytes for a request of each operation, for a file of rules, and for a pattern with a text. What is answered is
 /// JSON; what is read as rules is in order, with one default rule at its end.
@@ -12,11 +12,12 @@ use super::{Call, Central, Operation, Rule, file, wildcard};
 /// When that is not so.
 pub fn fuzz_sampling(data: &[u8]) {
     let rules = vec![Rule { name: "a".to_owned(), priority: 1, ..Rule::default() }, Rule::default()];
-    let mut central = Central::new(rules, Duration::ZERO);
+    let mut central = Central::new(rules, Now::default());
     for seconds in [1, 11] {
         for operation in [Operation::Rules, Operation::Targets, Operation::Summaries] {
             if let Ok(call) = Call::read(operation, data) {
-                let answer = central.answer(&call, Duration::from_secs(seconds));
+                let now = Duration::from_secs(seconds);
+                let answer = central.answer(&call, Now { mono: now, wall: now });
                 serde_json::from_slice::<serde_json::Value>(&answer).expect("answers are JSON");
             }
         }
@@ -27,7 +28,7 @@ pub fn fuzz_sampling(data: &[u8]) {
         assert_eq!(rules.iter().filter(|rule| rule.is_default()).count(), 1);
         assert!(rules.last().is_some_and(Rule::is_default));
         assert!(rules.iter().all(|rule| (0.0..=1.0).contains(&rule.fixed_rate)));
-        assert_eq!(Central::new(rules.clone(), Duration::ZERO).rules().count(), rules.len());
+        assert_eq!(Central::new(rules.clone(), Now::default()).rules().count(), rules.len());
     }
     // Patterns have at most 128 characters, and paths some thousands.
     let short: String = text.chars().take(128).collect();

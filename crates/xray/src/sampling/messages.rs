@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
-use super::central::{Central, INTERVAL, MAX_STATISTICS, Quota, Summary};
+use super::central::{Central, INTERVAL, MAX_STATISTICS, Now, Quota, Summary};
 use super::rule::Rule;
 
 /// An operation of the API that rules in a file are enough for.
@@ -106,11 +106,11 @@ impl Call {
 
 impl Central {
     /// Answers with JSON.
-    pub fn answer(&mut self, call: &Call, now: Duration) -> Vec<u8> {
+    pub fn answer(&mut self, call: &Call, now: Now) -> Vec<u8> {
         let answer = match &call.0 {
-            Asked::Rules => self.rules_answer(now),
+            Asked::Rules => self.rules_answer(now.wall),
             Asked::Targets(reports) => self.targets_answer(reports, now),
-            Asked::Summaries => self.summaries_answer(now),
+            Asked::Summaries => self.summaries_answer(now.wall),
         };
         answer.to_string().into_bytes()
     }
@@ -133,7 +133,7 @@ impl Central {
         json!({"NextToken": null, "SamplingRuleRecords": records.collect::<Vec<_>>()})
     }
 
-    fn targets_answer(&mut self, reports: &[Result<Report, Unusable>], now: Duration) -> Value {
+    fn targets_answer(&mut self, reports: &[Result<Report, Unusable>], now: Now) -> Value {
         let (mut targets, mut unprocessed) = (Vec::new(), Vec::new());
         let refusal = |rule: Option<&str>, message: &str| json!({"RuleName": rule, "ErrorCode": "400", "Message": message});
         for report in reports {
@@ -152,7 +152,7 @@ impl Central {
         }
         json!({
             "SamplingTargetDocuments": targets,
-            "LastRuleModification": self.modified(now),
+            "LastRuleModification": self.modified(now.wall),
             "UnprocessedStatistics": unprocessed,
             "UnprocessedBoostStatistics": null,
         })

@@ -5,7 +5,7 @@
 //! - [`Client`]: what an SDK does: reservoirs, borrowing, quotas, reports;
 //! - [`Central`]: what the API does: one reservoir for each rule, shared by all clients.
 //!
-//! Times are [`Duration`](std::time::Duration)s since the Unix epoch, and chance is passed in.
+//! Time and chance are passed in.
 
 mod central;
 mod client;
@@ -15,7 +15,7 @@ mod messages;
 mod rule;
 mod share;
 
-pub use central::{Central, INTERVAL, MAX_CLIENTS, MAX_STATISTICS, QUOTA_TTL};
+pub use central::{Central, INTERVAL, MAX_CLIENTS, MAX_LEASES, MAX_STATISTICS, Now, QUOTA_TTL};
 pub use client::{Client, Decision, Statistics, Target};
 pub use fuzz::fuzz_sampling;
 pub use messages::{ApiError, Call, MAX_REQUEST, Operation};
