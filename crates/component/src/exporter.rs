@@ -90,7 +90,8 @@ pub trait Exporter: Send + Sync + 'static {
         async { Ok(()) }
     }
 
-    /// Labels that tell in metrics where batches of this signal go, such as `server_address`: a few that do not change.
+    /// Labels that tell in metrics where batches of this signal go, such as `server_address`: a few that do not change. Asked
+    /// once it has started.
     fn destination(&self, signal: Signal) -> Vec<(&'static str, String)> {
         let _ = signal;
         Vec::new()

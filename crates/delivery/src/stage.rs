@@ -101,21 +101,26 @@ impl<E: Exporter> ExporterUnit for Unit<E> {
         let hold = Hold::new(&shared);
         let level = queue.map(|_| inlet.level());
         let run = move |cx: RunCx| {
-            let in_flight = Arc::new(AtomicUsize::new(0));
-            let exporter = Arc::clone(&shared.exporter);
-            let metrics = Metrics::register(&cx, signal, exporter.destination(signal), level, &in_flight);
-            let delivery = Arc::new(Delivery { exporter, settings, account, cx, metrics });
-            let deliveries = JoinSet::new();
-            Stage { shared, delivery, inbox, concurrency, joining, deliveries, in_flight, next_worker: 0 }
-                .run(hold)
-                .boxed()
+            async move {
+                let exporter = Arc::clone(&shared.exporter);
+                shared.started.get_or_try_init(|| exporter.start(&cx)).await?;
+                // Once it is started it knows where it sends to.
+                let in_flight = Arc::new(AtomicUsize::new(0));
+                let metrics = Metrics::register(&cx, signal, exporter.destination(signal), level, &in_flight);
+                cx.ready();
+                let delivery = Arc::new(Delivery { exporter, settings, account, cx, metrics });
+                let deliveries = JoinSet::new();
+                Stage { delivery, inbox, concurrency, joining, deliveries, in_flight, next_worker: 0 }
+                    .run(hold)
+                    .await
+            }
+            .boxed()
         };
         ExporterStage { inlet, run: Box::new(run) }
     }
 }
 
 struct Stage<E> {
-    shared: Arc<Shared<E>>,
     delivery: Arc<Delivery<E>>,
     inbox: Inbox,
     concurrency: usize,
@@ -128,13 +133,9 @@ struct Stage<E> {
 
 impl<E: Exporter> Stage<E> {
     async fn run(mut self, hold: Hold<E>) -> Ended {
-        let cx = self.delivery.cx.clone();
-        let exporter = Arc::clone(&self.shared.exporter);
-        self.shared.started.get_or_try_init(|| exporter.start(&cx)).await?;
-        cx.ready();
         let result = self.serve().await;
         if hold.release() {
-            exporter.close().await?;
+            self.delivery.exporter.close().await?;
         }
         result
     }
