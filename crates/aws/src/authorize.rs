@@ -6,7 +6,7 @@ use std::time::{Duration, UNIX_EPOCH};
 use data::Clock;
 use futures::future::BoxFuture;
 use http::Uri;
-use net::http::client::{Authorize, AuthorizeError, Outgoing};
+use net::http::client::{Authorize, AuthorizeError, Outgoing, Proof};
 
 use crate::Session;
 use crate::sign::{Scope, body_hash, sign};
@@ -30,7 +30,7 @@ impl Signer {
 }
 
 impl Authorize for Signer {
-    fn authorize<'a>(&'a self, request: Outgoing<'a>) -> BoxFuture<'a, Result<(), AuthorizeError>> {
+    fn authorize<'a>(&'a self, request: Outgoing<'a>) -> BoxFuture<'a, Result<Proof, AuthorizeError>> {
         Box::pin(async move {
             let (service, region) = scope(request.url, &self.service, &self.region)?;
             let time = self.now();
@@ -39,12 +39,15 @@ impl Authorize for Signer {
             let scope = Scope { region: &region, service: &service, time };
             let hash = body_hash(request.body);
             sign(request.method, request.url, request.headers, hash, &held, scope)
-                .map_err(|error| failed(&error))
+                .map_err(|error| failed(&error))?;
+            Ok(Proof(held.fetch))
         })
     }
 
-    fn refused(&self) -> BoxFuture<'_, ()> {
-        Box::pin(async move { self.session.credentials.forget_present(self.now()).await })
+    fn refused(&self, proof: Proof) -> BoxFuture<'_, ()> {
+        Box::pin(async move {
+            self.session.credentials.forget(proof.0, self.now()).await;
+        })
     }
 }
 
@@ -115,7 +118,7 @@ mod tests {
         let url: Uri = "https://xray.eu-west-1.amazonaws.com/v1/traces".parse().unwrap();
         let body = [Bytes::from_static(b"abc")];
         let outgoing = Outgoing { method: &Method::POST, url: &url, headers: &mut headers, body: &body };
-        signer.authorize(outgoing).await.unwrap();
+        assert_eq!(signer.authorize(outgoing).await.unwrap(), Proof(1), "those of the first fetch");
         let authorization = headers["authorization"].to_str().unwrap();
         assert!(authorization.contains("/eu-west-1/xray/aws4_request"), "{authorization}");
         assert!(

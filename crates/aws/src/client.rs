@@ -219,7 +219,7 @@ pub fn is_about_credentials(code: &str) -> bool {
 
 /// Other credentials than the ones that were refused, if there are any.
 async fn renewed(credentials: &Credentials, refused: &Held, now: SystemTime) -> Option<Held> {
-    if !credentials.forget(refused, now).await {
+    if !credentials.forget(refused.fetch, now).await {
         return None;
     }
     credentials.get(now).await.ok().filter(|held| !held.is_same(refused))

@@ -113,7 +113,7 @@ pub(crate) struct Held {
     refresh_at: Option<SystemTime>,
     expires: Option<SystemTime>,
     /// Which fetch they came from.
-    fetch: u64,
+    pub(crate) fetch: u64,
 }
 
 impl Credentials {
@@ -164,11 +164,11 @@ impl Credentials {
         }
     }
 
-    /// A service refused `refused`: fetches others, unless others are held by now or that was done a moment ago. Those
+    /// A service refused those of this fetch: fetches others, unless others are held by now or that was done a moment ago. Those
     /// that are held stay in use meanwhile, and if there are no others: one operation may be denied to good ones.
     /// Says whether [`get`](Self::get) may give others.
-    pub(crate) async fn forget(&self, refused: &Held, now: SystemTime) -> bool {
-        let is_other = |state: &State| state.held.as_ref().is_none_or(|held| held.fetch != refused.fetch);
+    pub(crate) async fn forget(&self, refused: u64, now: SystemTime) -> bool {
+        let is_other = |state: &State| state.held.as_ref().is_none_or(|held| held.fetch != refused);
         {
             let mut state = self.state();
             if is_other(&state) {
@@ -185,14 +185,6 @@ impl Credentials {
         }
         self.start(turn, now).await.ok();
         is_other(&self.state())
-    }
-
-    /// A service refused whatever is held now: see [`forget`](Self::forget).
-    pub(crate) async fn forget_present(&self, now: SystemTime) {
-        let held = self.state().held.clone();
-        if let Some(held) = held {
-            self.forget(&held, now).await;
-        }
     }
 
     fn state(&self) -> MutexGuard<'_, State> {

@@ -91,7 +91,7 @@ async fn nobody_waits_for_a_source_that_stalls_while_there_are_valid_ones() {
 async fn refused_ones_stay_if_there_are_no_others() {
     let (credentials, calls) = numbered(Some(3600), 2);
     let first = credentials.get(at(0)).await.unwrap();
-    assert!(!credentials.forget(&first, at(1)).await);
+    assert!(!credentials.forget(first.fetch, at(1)).await);
     assert_eq!((key(&credentials, 1).await.as_str(), calls.load(Ordering::Relaxed)), ("key1", 2));
 }
 
@@ -138,13 +138,13 @@ async fn what_can_t_be_renewed_is_used_to_its_end() {
 async fn refused_ones_are_fetched_anew_but_not_all_the_time() {
     let (credentials, calls) = numbered(None, u64::MAX);
     let first = credentials.get(at(0)).await.unwrap();
-    assert!(credentials.forget(&first, at(1)).await);
+    assert!(credentials.forget(first.fetch, at(1)).await);
     let second = credentials.get(at(1)).await.unwrap();
     assert!(!first.is_same(&second));
-    assert!(credentials.forget(&first, at(1)).await, "others are held already");
-    assert!(!credentials.forget(&second, at(2)).await, "too soon");
+    assert!(credentials.forget(first.fetch, at(1)).await, "others are held already");
+    assert!(!credentials.forget(second.fetch, at(2)).await, "too soon");
     assert_eq!(calls.load(Ordering::Relaxed), 2);
-    assert!(credentials.forget(&second, at(12)).await);
+    assert!(credentials.forget(second.fetch, at(12)).await);
 }
 
 #[tokio::test]

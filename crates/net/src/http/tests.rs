@@ -1,5 +1,5 @@
-use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use ::config::Secret;
@@ -467,25 +467,27 @@ fn plain_targets_are_asked_of_the_proxy_itself() {
 /// Puts what it sees of a request into a header.
 #[derive(Default)]
 struct Witness {
-    refused: AtomicUsize,
+    authorized: AtomicU64,
+    refused: Mutex<Vec<client::Proof>>,
 }
 
 impl client::Authorize for Witness {
     fn authorize<'a>(
         &'a self,
         request: client::Outgoing<'a>,
-    ) -> futures::future::BoxFuture<'a, Result<(), client::AuthorizeError>> {
+    ) -> futures::future::BoxFuture<'a, Result<client::Proof, client::AuthorizeError>> {
         let length: usize = request.body.iter().map(Bytes::len).sum();
         let encoding = request.headers.get(CONTENT_ENCODING).map_or("", |value| value.to_str().unwrap());
         let header = format!("{} {} {length} {encoding}", request.method, request.url.path());
         request.headers.insert("x-witness", header.parse().unwrap());
         let may = request.url.path() != "/unsigned";
         let said = || client::AuthorizeError("no keys".to_owned());
-        Box::pin(std::future::ready(if may { Ok(()) } else { Err(said()) }))
+        let proof = client::Proof(self.authorized.fetch_add(1, Ordering::Relaxed));
+        Box::pin(std::future::ready(if may { Ok(proof) } else { Err(said()) }))
     }
 
-    fn refused(&self) -> futures::future::BoxFuture<'_, ()> {
-        self.refused.fetch_add(1, Ordering::Relaxed);
+    fn refused(&self, proof: client::Proof) -> futures::future::BoxFuture<'_, ()> {
+        self.refused.lock().unwrap().push(proof);
         Box::pin(std::future::ready(()))
     }
 }
@@ -520,9 +522,9 @@ fn requests_are_authorized_as_they_are_sent() {
         let expected = format!("POST /a {} gzip", answer.sent_len);
         assert_eq!(String::from_utf8_lossy(&answer.body), expected, "it sees the compressed body");
         assert!(answer.sent_len < 1_000);
-        assert_eq!(witness.refused.load(Ordering::Relaxed), 0);
+        assert!(witness.refused.lock().unwrap().is_empty());
         client.post(&url("/forbidden"), &HeaderMap::new(), &body).await.unwrap();
-        assert_eq!(witness.refused.load(Ordering::Relaxed), 1);
+        assert_eq!(*witness.refused.lock().unwrap(), [client::Proof(1)], "what that request had");
         let error = client.post(&url("/unsigned"), &HeaderMap::new(), &body).await.unwrap_err();
         assert_eq!(error.to_string(), "cannot authorize the request: no keys");
         drop(client);

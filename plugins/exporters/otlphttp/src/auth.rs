@@ -5,7 +5,7 @@ use std::sync::Arc;
 use component::{BoxError, CapabilityError, Process};
 use config::ComponentId;
 use futures::future::BoxFuture;
-use net::http::client::{Authorize, AuthorizeError, Authorizer, Outgoing};
+use net::http::client::{Authorize, AuthorizeError, Authorizer, Outgoing, Proof};
 
 /// Asks the extension for each request: after a reload another one may have its id.
 struct ById {
@@ -37,7 +37,7 @@ impl ById {
 }
 
 impl Authorize for ById {
-    fn authorize<'a>(&'a self, request: Outgoing<'a>) -> BoxFuture<'a, Result<(), AuthorizeError>> {
+    fn authorize<'a>(&'a self, request: Outgoing<'a>) -> BoxFuture<'a, Result<Proof, AuthorizeError>> {
         Box::pin(async move {
             let found =
                 self.find().map_err(|error| AuthorizeError(format!("extension {}: {error}", self.id)))?;
@@ -45,10 +45,10 @@ impl Authorize for ById {
         })
     }
 
-    fn refused(&self) -> BoxFuture<'_, ()> {
+    fn refused(&self, proof: Proof) -> BoxFuture<'_, ()> {
         Box::pin(async move {
             if let Ok(found) = self.find() {
-                found.refused().await;
+                found.refused(proof).await;
             }
         })
     }

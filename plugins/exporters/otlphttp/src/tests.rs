@@ -1,6 +1,7 @@
 use std::sync::{Arc, Mutex};
 
 use http::StatusCode;
+use net::http::client::Proof;
 use net::http::server::{Request, Response as Answer, Service, Settings as ServerSettings, serve_connection};
 use net::listen::{Bound, Settings as ListenSettings};
 use net::reserve::Unlimited;
@@ -226,16 +227,22 @@ fn urls_are_shown_without_what_may_be_secret() {
     assert_eq!(shown(&url), "https://host.example:4318/v1/traces");
 }
 
-/// An authenticator that says that it was asked.
-struct Stamp;
+/// An authenticator that says that it was asked, and hears of what was refused.
+#[derive(Default)]
+struct Stamp(Mutex<Vec<Proof>>);
 
 impl net::http::client::Authorize for Stamp {
     fn authorize<'a>(
         &'a self,
         request: net::http::client::Outgoing<'a>,
-    ) -> futures::future::BoxFuture<'a, Result<(), net::http::client::AuthorizeError>> {
+    ) -> futures::future::BoxFuture<'a, Result<Proof, net::http::client::AuthorizeError>> {
         request.headers.insert("x-stamp", HeaderValue::from_static("here"));
-        Box::pin(std::future::ready(Ok(())))
+        Box::pin(std::future::ready(Ok(Proof(7))))
+    }
+
+    fn refused(&self, proof: Proof) -> futures::future::BoxFuture<'_, ()> {
+        self.0.lock().unwrap().push(proof);
+        Box::pin(std::future::ready(()))
     }
 }
 
@@ -248,13 +255,16 @@ async fn the_authenticator_is_found_by_its_id() {
     cx.process.capabilities().offer("sigv4auth/a", 5_u8);
     let wrong = auth::authorizer(&id, &cx.process).err().unwrap().to_string();
     assert_eq!(wrong, "requested authenticator is not a HTTP client authenticator");
-    let stamp: net::http::client::Authorizer = Arc::new(Stamp);
-    cx.process.capabilities().offer("sigv4auth/a", stamp);
+    let stamp = Arc::new(Stamp::default());
+    let authorizer: net::http::client::Authorizer = Arc::clone(&stamp) as _;
+    cx.process.capabilities().offer("sigv4auth/a", authorizer);
     let found = auth::authorizer(&id, &cx.process).unwrap();
     let (mut headers, url) = (HeaderMap::new(), Uri::from_static("http://a/"));
     let method = http::Method::POST;
     let outgoing =
         net::http::client::Outgoing { method: &method, url: &url, headers: &mut headers, body: &[] };
-    found.authorize(outgoing).await.unwrap();
+    let proof = found.authorize(outgoing).await.unwrap();
     assert_eq!(headers["x-stamp"], "here");
+    found.refused(proof).await;
+    assert_eq!(*stamp.0.lock().unwrap(), [Proof(7)], "what it was authorized with, not what is held by now");
 }

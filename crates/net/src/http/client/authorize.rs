@@ -24,16 +24,21 @@ pub struct Outgoing<'a> {
 #[error("cannot authorize the request: {0}")]
 pub struct AuthorizeError(pub String);
 
+/// What a request was authorized with, in the words of whoever did it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Proof(pub u64);
+
 /// Adds to requests what proves who sends them.
 pub trait Authorize: Send + Sync {
-    /// Adds it to one request.
+    /// Adds it to one request; says with what.
     ///
     /// # Errors
     /// If that is not possible now.
-    fn authorize<'a>(&'a self, request: Outgoing<'a>) -> BoxFuture<'a, Result<(), AuthorizeError>>;
+    fn authorize<'a>(&'a self, request: Outgoing<'a>) -> BoxFuture<'a, Result<Proof, AuthorizeError>>;
 
-    /// A server answered 401 or 403 to what was authorized: what is remembered may be out of date.
-    fn refused(&self) -> BoxFuture<'_, ()> {
+    /// A server answered 401 or 403 to what was authorized with this: it may be out of date.
+    fn refused(&self, proof: Proof) -> BoxFuture<'_, ()> {
+        let _ = proof;
         Box::pin(std::future::ready(()))
     }
 }

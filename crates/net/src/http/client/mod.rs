@@ -22,7 +22,7 @@ use hyper_util::client::legacy;
 use hyper_util::rt::{TokioExecutor, TokioTimer};
 use tokio::sync::Semaphore;
 
-pub use self::authorize::{Authorize, AuthorizeError, Authorizer, Outgoing};
+pub use self::authorize::{Authorize, AuthorizeError, Authorizer, Outgoing, Proof};
 pub use self::config::{Auth, CompressionParams, Config};
 use crate::compression::{CompressError, Compression, compress};
 use crate::dial::{Proto, Unresolved};
@@ -244,12 +244,13 @@ impl Client {
         };
         let mut request = self.prepare(url, headers, parts)?;
         *request.method_mut() = method;
+        let mut proof = Proof::default();
         if let Some(authorizer) = &self.authorizer {
             let (mut head, body) = request.into_parts();
             let headers = &mut head.headers;
             let outgoing =
                 Outgoing { method: &head.method, url: &head.uri, headers, body: body.parts.as_slice() };
-            authorizer.authorize(outgoing).await?;
+            proof = authorizer.authorize(outgoing).await?;
             request = http::Request::from_parts(head, body);
         }
         let sent_len = usize::try_from(request.body().left).unwrap_or(usize::MAX);
@@ -258,7 +259,7 @@ impl Client {
         if let (StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN, Some(authorizer)) =
             (head.status, &self.authorizer)
         {
-            authorizer.refused().await;
+            authorizer.refused(proof).await;
         }
         let max = self.shared.settings.max_response_body_size;
         let mut read = BytesMut::new();
