@@ -27,6 +27,9 @@ enum Answer {
     AtMost(usize),
 }
 
+/// What was given up: the items of the batch, how often it was tried, and how many of them had arrived.
+type GivenUp = (Vec<u64>, usize, usize);
+
 /// When it came, and with which items.
 type Call = (Duration, Vec<u64>);
 
@@ -36,8 +39,7 @@ struct Script {
     calls: Arc<Mutex<Vec<Call>>>,
     /// What the exporter remembered of the batch in each call.
     attempts: Arc<Mutex<Vec<usize>>>,
-    /// What was given up: the items of the batch, how often it was tried, and how many of them had arrived.
-    given_up: Arc<Mutex<Vec<(Vec<u64>, usize, usize)>>>,
+    given_up: Arc<Mutex<Vec<GivenUp>>>,
     started: Option<Instant>,
     closed: Arc<Mutex<u32>>,
 }
