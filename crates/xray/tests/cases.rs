@@ -2,7 +2,7 @@
 
 mod support;
 
-use collimator_xray::from_span::{Losses, Options, Reason, Translator};
+use collimator_xray::from_span::{Cursor, Documents, Enough, Losses, Options, Reason, Translator};
 use serde_json::{Value, json};
 use support::{PARENT, SPAN, attributes, name_ids, translated, wire, with};
 
@@ -787,4 +787,45 @@ fn what_the_receiver_kept_of_exceptions_is_read_back() {
     let plain = json!({"id": "<1>", "type": "T", "message": "M", "remote": false,
         "stack": [{"path": "a.java", "line": 0, "label": "f"}]});
     case("not kept").gives(json!({"type": "subsegment", "cause": {"exceptions": [plain]}})).check();
+}
+
+#[test]
+fn bit_by_bit_the_same_documents_are_made() {
+    // Local roots that call another service become two documents, whose ids are made up one after the other.
+    let root =
+        json!({"aws.span.kind": "LOCAL_ROOT", "aws.local.service": "shop", "aws.remote.service": "bank"});
+    let span = |id: usize, kind: u8| {
+        let parent = if kind == 3 { PARENT } else { "" };
+        json!({"traceId": "5759e988bd862e3fe1be46a994272793", "spanId": format!("{id:016x}"), "parentSpanId": parent,
+            "name": "op", "kind": kind, "attributes": attributes(&if kind == 3 { root.clone() } else { json!({}) }),
+            "startTimeUnixNano": "1700000000000000000", "endTimeUnixNano": "1700000001000000000"})
+    };
+    let scope = |first: usize| json!({"scope": {"name": format!("s{first}")}, "spans": [span(first, 2), span(first + 1, 3)]});
+    let resource = |first: usize| {
+        json!({"resource": {"attributes": attributes(&json!({"service.name": format!("r{first}")}))},
+            "scopeSpans": [scope(first), {"scope": {}, "spans": []}, scope(first + 10)]})
+    };
+    let request = wire(&json!({"resourceSpans": [resource(100), {"scopeSpans": []}, resource(200)]}));
+    let options = || Options { keep_events: true, ..Options::default() };
+    let whole = translated(&request, options()).0;
+    assert_eq!((whole.items, whole.entries.len()), (8, 12));
+    for enough in 1..=13 {
+        for enough in
+            [Enough { documents: enough, ..Enough::NEVER }, Enough { bytes: enough * 100, ..Enough::NEVER }]
+        {
+            let mut translator = Translator::new(options(), 7);
+            let (mut cursor, mut texts) = (Cursor::default(), Vec::new());
+            let mut documents = Documents::default();
+            let mut is_whole = false;
+            while !is_whole {
+                documents.clear();
+                is_whole = translator.translate_some(&request, &mut cursor, enough, 0, &mut documents);
+                assert!(is_whole || documents.entries.len() <= enough.documents.saturating_add(1));
+                assert!(is_whole || enough.is_there(&documents), "{enough:?}: {}", documents.entries.len());
+                texts.extend(documents.entries.iter().map(|entry| documents.text(entry).to_vec()));
+            }
+            let expected: Vec<_> = whole.entries.iter().map(|entry| whole.text(entry).to_vec()).collect();
+            assert!(texts == expected, "{enough:?}");
+        }
+    }
 }

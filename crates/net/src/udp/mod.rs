@@ -87,8 +87,9 @@ impl Bound {
     /// # Errors
     /// If the system is out of descriptors.
     pub fn receiver(&self) -> io::Result<Receiver> {
-        let socket = tokio::net::UdpSocket::from_std(self.shared.socket.try_clone()?)?;
-        Ok(Receiver { socket, shared: Arc::clone(&self.shared), rooms: vec![0; MOST_AT_ONCE * ROOM] })
+        let watched = tokio::net::UdpSocket::from_std(self.shared.socket.try_clone()?)?;
+        let shared = Arc::clone(&self.shared);
+        Ok(Receiver { watched: Some(watched), shared, rooms: vec![0; MOST_AT_ONCE * ROOM] })
     }
 }
 
@@ -106,7 +107,8 @@ fn bind_address(address: SocketAddr, buffer: usize) -> io::Result<std::net::UdpS
 /// Takes datagrams from a socket.
 #[derive(Debug)]
 pub struct Receiver {
-    socket: tokio::net::UdpSocket,
+    /// While there is one, each datagram that comes wakes the runtime, whoever waits.
+    watched: Option<tokio::net::UdpSocket>,
     shared: Arc<Shared>,
     /// A room of [`ROOM`] bytes for each. Memory that no datagram has reached is never touched.
     rooms: Vec<u8>,
@@ -131,9 +133,19 @@ impl Receiver {
     /// Waits until there may be something to take. Cancel safe.
     ///
     /// # Errors
-    /// If the runtime is going away.
-    pub async fn readable(&self) -> io::Result<()> {
-        self.socket.readable().await
+    /// If the system is out of descriptors, or the runtime is going away.
+    pub async fn readable(&mut self) -> io::Result<()> {
+        let watched = match self.watched.take() {
+            Some(watched) => watched,
+            None => tokio::net::UdpSocket::from_std(self.shared.socket.try_clone()?)?,
+        };
+        self.watched.insert(watched).readable().await
+    }
+
+    /// From now until somebody waits for [`readable`](Self::readable) again, datagrams come without waking anybody: for
+    /// whoever knows when to look. A wake-up costs more than all that is done with a datagram.
+    pub fn unwatch(&mut self) {
+        self.watched = None;
     }
 
     /// Takes what there is, at most [`MOST_AT_ONCE`] datagrams, and hands over each. Does not wait.
@@ -141,9 +153,10 @@ impl Receiver {
     /// # Errors
     /// What the socket reports; that nothing is there is none.
     pub fn take(&mut self, each: impl FnMut(&[u8])) -> io::Result<Taken> {
-        let Self { socket, shared, rooms } = self;
+        let Self { watched: Some(watched), shared, rooms } = self else { return self.take_now(each) };
         let mut each = Some(each);
-        let taken = socket.try_io(Interest::READABLE, || match each.take() {
+        // So that the runtime knows when there is nothing more.
+        let taken = watched.try_io(Interest::READABLE, || match each.take() {
             Some(each) => many::take(&shared.socket, rooms, each),
             None => Ok(Counted::default()),
         });

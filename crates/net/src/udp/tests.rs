@@ -27,6 +27,20 @@ async fn datagrams_come_whole_and_in_order() {
     assert_eq!(found, sizes);
 }
 
+#[tokio::test]
+async fn unwatched_datagrams_are_there_when_somebody_looks_or_waits_again() {
+    let (bound, client) = pair(1 << 20);
+    let mut receiver = bound.receiver().unwrap();
+    for round in 1..=3 {
+        receiver.unwatch();
+        client.send(b"one").unwrap();
+        assert_eq!(receiver.take(|_| ()).unwrap().datagrams, 1, "round {round}");
+        client.send(b"two").unwrap();
+        receiver.readable().await.unwrap();
+        assert_eq!(receiver.take(|_| ()).unwrap().datagrams, 1, "round {round}");
+    }
+}
+
 #[cfg(target_os = "linux")]
 #[tokio::test]
 async fn what_the_kernel_drops_is_counted_once() {

@@ -11,6 +11,7 @@
 mod annotations;
 mod aws;
 mod cause;
+mod cursor;
 mod document;
 mod fuzz;
 mod http;
@@ -27,18 +28,22 @@ mod stack;
 mod url;
 mod value;
 
+use std::mem::take;
 use std::ops::Range;
 
-use otlp::view::Traces;
+use otlp::view::{ResourceSpans, ScopeSpans};
 
 use crate::ids::IdSource;
 use crate::names;
 use crate::trim::trim;
 #[doc(hidden)]
 pub use fuzz::fuzz_spans;
+
+pub use cursor::{Cursor, Enough};
 pub use losses::{Loss, Losses};
 
 use annotations::{Extras, Names};
+use cursor::messages;
 use resource::ResourceRead;
 use span::SpanRead;
 
@@ -159,6 +164,11 @@ pub enum Reason {
     TooLarge,
 }
 
+/// Numbers of the fields of `TracesData`, `ResourceSpans` and `ScopeSpans` that lead to spans.
+const RESOURCE_SPANS: u32 = 1;
+const SCOPE_SPANS: u32 = 2;
+const SPANS: u32 = 2;
+
 /// The oldest time in a trace id, in seconds before now: 28 days.
 const MAX_AGE: i64 = 28 * 24 * 60 * 60;
 /// How far ahead it may be, in seconds.
@@ -193,27 +203,48 @@ impl Translator {
     ///
     /// The request should have passed [`otlp::admit`]; of one that has not, this makes something or other.
     pub fn translate(&mut self, request: &[u8], now: i64, documents: &mut Documents) {
+        self.translate_some(request, &mut Cursor::default(), Enough::NEVER, now, documents);
+    }
+
+    /// The same from where the cursor is, until there are enough documents or no spans left, which it says. The cursor is
+    /// then at the next span, or of no more use.
+    pub fn translate_some(
+        &mut self,
+        request: &[u8],
+        cursor: &mut Cursor,
+        enough: Enough,
+        now: i64,
+        documents: &mut Documents,
+    ) -> bool {
         self.context.now = now;
         let mut resource = ResourceRead::default();
         let mut span = SpanRead::new();
         let mut last = None;
-        for resource_spans in Traces::new(request).resource_spans() {
+        for (at, bytes) in messages(request, RESOURCE_SPANS, cursor.resource) {
+            cursor.resource = at;
             // Where requests have been joined, many resources are the same as the one before.
-            let view = resource_spans.resource();
+            let view = ResourceSpans::new(bytes).resource();
             if last.replace(view) != Some(view) {
                 resource.read(view.attributes(), &self.context);
             }
             let mut extras = Extras::default();
-            for scope_spans in resource_spans.scope_spans() {
+            for (at, bytes) in messages(bytes, SCOPE_SPANS, take(&mut cursor.scope)) {
+                cursor.scope = at;
                 if self.context.options.keep_events {
-                    span.scope_name = scope_spans.scope().name().as_bytes();
+                    span.scope_name = ScopeSpans::new(bytes).scope().name().as_bytes();
                 }
-                for bytes in scope_spans.spans() {
-                    span.read(bytes.as_bytes());
+                for (at, bytes) in messages(bytes, SPANS, take(&mut cursor.span)) {
+                    if enough.is_there(documents) {
+                        cursor.span = at;
+                        return false;
+                    }
+                    span.read(bytes);
                     self.write(&span, &resource, &mut extras, documents);
                 }
             }
+            cursor.scope = 0;
         }
+        true
     }
 
     fn write<'m>(

@@ -1,5 +1,6 @@
 //! JSON as it is written into documents, and as it is found in attributes.
 
+pub mod escape;
 pub mod scan;
 
 use std::borrow::Cow;
@@ -34,7 +35,7 @@ fn string_body_slow(out: &mut Vec<u8>, text: &[u8]) {
     while let Some(at) = rest.iter().position(|byte| needs_escape(*byte)) {
         let Some((plain, [byte, after @ ..])) = rest.split_at_checked(at) else { break };
         out.extend_from_slice(plain);
-        escape(out, *byte);
+        escape_byte(out, *byte);
         rest = after;
     }
     out.extend_from_slice(rest);
@@ -44,7 +45,7 @@ fn needs_escape(byte: u8) -> bool {
     byte < 0x20 || byte == b'"' || byte == b'\\'
 }
 
-fn escape(out: &mut Vec<u8>, byte: u8) {
+fn escape_byte(out: &mut Vec<u8>, byte: u8) {
     let short = match byte {
         b'"' | b'\\' => byte,
         b'\n' => b'n',

@@ -29,7 +29,7 @@ use crate::call::{Calls, Failed, Place};
 pub use crate::config::Config;
 use crate::dead_letter::{DeadLetters, Record};
 use crate::records::Recorder;
-use crate::translate::Translators;
+use crate::translate::{Position, Translators};
 use crate::work::{Call, Documents, Fates, Refusal};
 
 /// The component type.
@@ -70,9 +70,12 @@ struct Running {
     records: Option<AbortOnDrop>,
 }
 
-/// What is remembered of a batch: its documents, and what became of each.
+/// What is remembered of a batch: documents that are being sent, what became of each, and how far it is.
 #[derive(Default)]
-pub struct Memory(Option<(Documents, Fates)>);
+pub struct Memory {
+    sending: Option<(Documents, Fates)>,
+    next: Position,
+}
 
 impl Component for AwsXray {
     type Config = Config;
@@ -116,8 +119,12 @@ impl Exporter for AwsXray {
             draining: cx.draining.clone(),
         };
         let running = Running {
+            translators: Translators::new(
+                self.options.clone(),
+                self.config.workers(),
+                Arc::clone(&cx.budget),
+            ),
             calls: Calls::new(&self.config, client, place, recorder),
-            translators: Translators::new(self.options.clone()),
             dead_letters: dead_letters.map(Arc::new),
             max_bytes: self.config.max_request_bytes,
             cx: cx.clone(),
@@ -131,11 +138,19 @@ impl Exporter for AwsXray {
     async fn export(&self, batch: &Batch, progress: &mut Progress<Memory>) -> Result<Accepted, Refused> {
         let Some(running) = self.running.get() else { return Err(Refused::retry("not started")) };
         let Progress { memory, settled } = progress;
-        let (documents, fates) = match &mut memory.0 {
-            Some(begun) => begun,
-            none => none.insert(running.begin(batch, settled)?),
-        };
-        running.send(documents, fates, settled).await
+        loop {
+            let (documents, fates) = match &mut memory.sending {
+                Some(sending) => sending,
+                none => match running.next(batch, &mut memory.next, settled)? {
+                    Some(next) => none.insert(next),
+                    None => return Ok(Accepted::default()),
+                },
+            };
+            running.send(documents, fates, settled).await?;
+            if let Some((documents, _)) = memory.sending.take() {
+                running.translators.done(documents);
+            }
+        }
     }
 
     async fn close(&self) -> Result<(), BoxError> {
@@ -160,26 +175,27 @@ async fn client(config: &Config, environment: &Environment, product: &str) -> Re
 }
 
 impl Running {
-    /// The documents of a batch, none of which is sent yet.
-    fn begin(&self, batch: &Batch, settled: &mut Settled) -> Result<(Documents, Fates), Refused> {
+    /// The next documents of a batch, none of which is sent yet.
+    fn next(
+        &self,
+        batch: &Batch,
+        position: &mut Position,
+        settled: &mut Settled,
+    ) -> Result<Option<(Documents, Fates)>, Refused> {
         let documents = match batch.signal() {
-            Signal::Xray => Documents::AsTheyCame(batch.chunks().cloned().collect()),
-            Signal::Traces => {
-                if batch.items() > 1 && translate::is_large(batch) {
-                    // Comes back in halves: what is made of a batch at once is bounded.
-                    return Err(Refused::too_large("the documents of the batch are too large together"));
-                }
-                let documents = self.translators.translate(batch, self.cx.clock.now(), settled);
-                self.counters.translated(&documents);
-                let buffer = self.cx.budget.adopt(documents.bytes);
-                Documents::Written { buffer, entries: documents.entries }
-            }
+            Signal::Xray => position.as_they_came(batch),
+            Signal::Traces => self.translators.next(batch, position, self.cx.clock.now(), settled),
             other => {
                 return Err(Refused::permanent(Code::Unimplemented, format!("X-Ray does not take {other}")));
             }
         };
+        if documents.len() == 0 {
+            self.translators.done(documents);
+            return Ok(None);
+        }
+        self.counters.translated(&documents);
         let fates = Fates::new(&documents);
-        Ok((documents, fates))
+        Ok(Some((documents, fates)))
     }
 
     /// Sends what is open, until nothing is, or what is left must wait.
@@ -267,8 +283,7 @@ impl Running {
     }
 
     async fn call(&self, documents: &Documents, call: Call) -> (Call, Result<Vec<Unprocessed>, Failed>) {
-        let result =
-            self.calls.put(|| body::body(call.iter().map(|index| documents.get(*index))), call.len()).await;
+        let result = self.calls.put(|| documents.body(&call), call.len()).await;
         (call, result)
     }
 
@@ -365,9 +380,11 @@ impl Counters {
         }
     }
 
-    fn translated(&self, documents: &xray::from_span::Documents) {
-        let trimmed = documents.entries.iter().filter(|entry| entry.trimmed).count();
-        self.trimmed.add(trimmed as u64);
+    fn translated(&self, documents: &Documents) {
+        if let Documents::Written { made, .. } = documents {
+            let trimmed = made.entries.iter().filter(|entry| entry.trimmed).count();
+            self.trimmed.add(trimmed as u64);
+        }
     }
 }
 

@@ -11,7 +11,6 @@ use data::{Budget, Clock};
 use tokio_util::sync::CancellationToken;
 
 use crate::answer;
-use crate::body;
 use crate::call::{Calls, Failed, Place};
 use crate::config::Config;
 use crate::dead_letter::Record;
@@ -153,8 +152,7 @@ impl Replay {
         while report.stopped.is_none()
             && let Some(call) = calls.pop_front()
         {
-            let body = || body::body(call.iter().map(|index| documents.get(*index)));
-            match self.calls.put(body, call.len()).await {
+            match self.calls.put(|| documents.body(&call), call.len()).await {
                 Ok(unprocessed) => {
                     let refusals = fates.taken(&documents, &call, unprocessed, &mut settled);
                     fates.refused(&documents, &refusals, &mut settled);

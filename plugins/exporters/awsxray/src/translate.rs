@@ -1,64 +1,109 @@
 //! Spans into documents, by a translator for each delivery that is under way.
 
 use std::hash::{BuildHasher as _, Hasher as _, RandomState};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use component::Settled;
-use data::{Batch, Time};
-use otlp::view::Traces;
-use xray::from_span::{Documents as Translated, Options, Reason, Translator};
+use data::{Batch, Budget, Time};
+use xray::from_span::{Cursor, Documents as Translated, Enough, Options, Reason, Translator};
 
-use crate::work::NO_ITEM;
+use crate::work::{Documents, MAX_DOCUMENTS, NO_ITEM};
 
-/// Translators that wait for work.
+/// Bytes of documents that are made of a batch at a time, unless one alone has more.
+const MAX_BYTES: usize = 4 << 20;
+
+/// Room that a list of documents keeps when nothing is in it.
+const MAX_IDLE_BYTES: usize = 1 << 20;
+
+/// Translators and room for documents that wait for work.
 pub(crate) struct Translators {
     options: Options,
-    idle: Mutex<Vec<Translator>>,
+    budget: Arc<Budget>,
+    /// What is made at a time: what can be sent at a time.
+    enough: Enough,
+    idle: Mutex<Idle>,
+}
+
+#[derive(Default)]
+struct Idle {
+    translators: Vec<Translator>,
+    documents: Vec<Translated>,
+}
+
+/// How far a batch is translated.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Position {
+    /// Parts that are translated whole.
+    parts: usize,
+    cursor: Cursor,
+}
+
+impl Position {
+    /// The documents of a batch of documents: all the first time, then none.
+    pub(crate) fn as_they_came(&mut self, batch: &Batch) -> Documents {
+        Documents::AsTheyCame(
+            batch.chunks().skip(std::mem::replace(&mut self.parts, usize::MAX)).cloned().collect(),
+        )
+    }
 }
 
 impl Translators {
-    pub(crate) fn new(options: Options) -> Self {
-        Self { options, idle: Mutex::default() }
+    /// For an exporter that makes so many calls at once.
+    pub(crate) fn new(options: Options, calls: usize, budget: Arc<Budget>) -> Self {
+        let enough = Enough { documents: calls.saturating_mul(MAX_DOCUMENTS), bytes: MAX_BYTES };
+        Self { options, budget, enough, idle: Mutex::default() }
     }
 
-    /// The documents of a batch of spans. Spans that become none are settled.
-    pub(crate) fn translate(&self, batch: &Batch, now: Time, settled: &mut Settled) -> Translated {
-        let mut translator =
-            self.idle().pop().unwrap_or_else(|| Translator::new(self.options.clone(), seed()));
-        let mut translated = Translated {
-            // A document is a little longer than its span.
-            bytes: Vec::with_capacity(batch.len() + batch.len() / 2),
-            entries: Vec::with_capacity(batch.items()),
-            ..Translated::default()
-        };
+    /// The next documents of a batch of spans: as many as can be sent at once, none at its end. Spans that become none are
+    /// settled.
+    ///
+    /// A batch of documents is never whole in memory: each may hold all of its resource, which the batch has only once for
+    /// many spans.
+    pub(crate) fn next(
+        &self,
+        batch: &Batch,
+        position: &mut Position,
+        now: Time,
+        settled: &mut Settled,
+    ) -> Documents {
+        let (mut translator, mut made) = self.take();
         let seconds = i64::try_from(now.wall / 1_000_000_000).unwrap_or(i64::MAX);
-        batch.chunks().for_each(|part| translator.translate(part, seconds, &mut translated));
-        self.idle().push(translator);
-        settle_refused(&mut translated, settled);
-        translated
+        for part in batch.chunks().skip(position.parts) {
+            let cursor = &mut position.cursor;
+            if !translator.translate_some(part, cursor, self.enough, seconds, &mut made) {
+                break;
+            }
+            position.parts += 1;
+            *cursor = Cursor::default();
+        }
+        self.idle().translators.push(translator);
+        settle_refused(&mut made, settled);
+        let counted = self.budget.force(made.bytes.capacity());
+        Documents::Written { made, _counted: counted }
     }
 
-    fn idle(&self) -> std::sync::MutexGuard<'_, Vec<Translator>> {
-        self.idle.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-/// Bytes that the documents of a batch may have together, as far as they can be told before they are made.
-const MAX_DOCUMENTS: usize = 32 << 20;
-
-/// Whether the documents of a batch would take too much memory at once. Each may hold all of its resource, which the batch
-/// has only once for many spans.
-pub(crate) fn is_large(batch: &Batch) -> bool {
-    // Without a repeated resource a document is about as long as its span.
-    let mut bytes = batch.len().saturating_mul(2);
-    for part in batch.chunks() {
-        for resource_spans in Traces::new(part).resource_spans() {
-            let spans: usize = resource_spans.scope_spans().map(|scope| scope.spans().count()).sum();
-            let resource: usize = resource_spans.resource().as_bytes().len();
-            bytes = bytes.saturating_add(spans.saturating_mul(resource));
+    /// Nothing more is to be done with these.
+    pub(crate) fn done(&self, documents: Documents) {
+        if let Documents::Written { mut made, .. } = documents
+            && made.bytes.capacity() <= MAX_IDLE_BYTES
+        {
+            made.clear();
+            self.idle().documents.push(made);
         }
     }
-    bytes > MAX_DOCUMENTS
+
+    fn take(&self) -> (Translator, Translated) {
+        let (translator, documents) = {
+            let mut idle = self.idle();
+            (idle.translators.pop(), idle.documents.pop())
+        };
+        let translator = translator.unwrap_or_else(|| Translator::new(self.options.clone(), seed()));
+        (translator, documents.unwrap_or_default())
+    }
+
+    fn idle(&self) -> std::sync::MutexGuard<'_, Idle> {
+        self.idle.lock().unwrap_or_else(PoisonError::into_inner)
+    }
 }
 
 /// Ids need to differ from those of other processes and translators, no more.

@@ -1,12 +1,13 @@
 //! The documents of one batch, and what has become of each.
 
+use std::borrow::Cow;
 use std::collections::{BTreeMap, VecDeque};
 
 use bytes::Bytes;
 use component::Settled;
-use data::Part;
+use data::Reservation;
 use serde_json::Value;
-use xray::from_span::Entry;
+use xray::from_span::Documents as Translated;
 use xray::ids::segment_id;
 
 use crate::answer::{self, Unprocessed};
@@ -25,25 +26,36 @@ const ALONE: u8 = 2;
 pub(crate) enum Documents {
     /// Each by itself, as a client sent it.
     AsTheyCame(Vec<Bytes>),
-    /// One behind the other in a buffer: where, and of which item.
-    Written { buffer: Part, entries: Vec<Entry> },
+    /// Made of spans, and counted in the budget.
+    Written { made: Translated, _counted: Reservation },
 }
 
 impl Documents {
-    fn len(&self) -> usize {
+    pub(crate) fn len(&self) -> usize {
         match self {
             Self::AsTheyCame(documents) => documents.len(),
-            Self::Written { entries, .. } => entries.len(),
+            Self::Written { made, .. } => made.entries.len(),
         }
     }
 
     pub(crate) fn get(&self, index: usize) -> &[u8] {
         match self {
             Self::AsTheyCame(documents) => documents.get(index).map_or(&[], |document| document),
-            Self::Written { buffer, entries } => entries
-                .get(index)
-                .and_then(|entry| buffer.bytes().get(entry.range.clone()))
-                .unwrap_or_default(),
+            Self::Written { made, .. } => made.entries.get(index).map_or(&[], |entry| made.text(entry)),
+        }
+    }
+
+    /// The body of a call.
+    pub(crate) fn body(&self, call: &Call) -> Vec<u8> {
+        let bytes = call.iter().map(|index| self.get(*index).len()).sum();
+        body::body(bytes, call.iter().map(|index| self.text(*index)))
+    }
+
+    /// A document as text: what is made here is, what came may be anything.
+    fn text(&self, index: usize) -> Cow<'_, [u8]> {
+        match self {
+            Self::AsTheyCame(_) => body::utf8(self.get(index)),
+            Self::Written { .. } => Cow::Borrowed(self.get(index)),
         }
     }
 
@@ -54,9 +66,9 @@ impl Documents {
                 let document: Value = serde_json::from_slice(self.get(index)).ok()?;
                 document.get("id")?.as_str().map(str::to_ascii_lowercase)
             }
-            Self::Written { entries, .. } => {
+            Self::Written { made, .. } => {
                 // Zeros are written as null.
-                let id = entries.get(index).map(|entry| entry.id).filter(|id| *id != [0; 8])?;
+                let id = made.entries.get(index).map(|entry| entry.id).filter(|id| *id != [0; 8])?;
                 Some(String::from_utf8_lossy(&segment_id(id)).into_owned())
             }
         }
@@ -65,8 +77,8 @@ impl Documents {
     fn item(&self, index: usize) -> Option<usize> {
         match self {
             Self::AsTheyCame(documents) => (index < documents.len()).then_some(index),
-            Self::Written { entries, .. } => {
-                entries.get(index).map(|entry| entry.item).filter(|item| *item != NO_ITEM)
+            Self::Written { made, .. } => {
+                made.entries.get(index).map(|entry| entry.item).filter(|item| *item != NO_ITEM)
             }
         }
     }
@@ -239,6 +251,9 @@ impl Fates {
 
 #[cfg(test)]
 mod tests {
+    use data::Budget;
+    use xray::from_span::Entry;
+
     use super::*;
 
     /// Documents of these items, one byte each, with their place as the segment id.
@@ -249,8 +264,9 @@ mod tests {
             id: (place as u64).to_be_bytes(),
             trimmed: false,
         };
-        let buffer = Part::from(vec![b'x'; items.len()]);
-        Documents::Written { buffer, entries: items.iter().enumerate().map(entry).collect() }
+        let entries = items.iter().enumerate().map(entry).collect();
+        let made = Translated { bytes: vec![b'x'; items.len()], entries, ..Translated::default() };
+        Documents::Written { made, _counted: Budget::unlimited().force(0) }
     }
 
     fn unprocessed(place: u64, code: &str) -> Unprocessed {

@@ -82,7 +82,7 @@ impl Default for Config {
             transport: "udp".to_owned(),
             proxy_server: Switchable::default(),
             receive_buffer_mib: 16,
-            batch_delay: Duration::from_millis(5),
+            batch_delay: Duration::from_millis(50),
             max_held_mib: 16,
             preserve_xray_fields: options.preserve,
             status_from_flags: options.status_from_flags,

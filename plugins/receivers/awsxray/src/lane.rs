@@ -12,7 +12,7 @@ use tokio::time::Instant;
 use crate::counts::Items;
 
 /// A batch of so many bytes is complete. It may become larger by what one look at the socket brings.
-const COMPLETE: usize = 256 << 10;
+const COMPLETE: usize = 1 << 20;
 
 /// Collects documents of one signal.
 pub(crate) struct Lane {

@@ -58,6 +58,7 @@ impl Receiver for XrayReceiver {
     async fn run(self, outlets: Outlets, cx: RunCx) -> Ended {
         let bound = serve::bind(&self.config.endpoint, self.config.receive_buffer_mib << 20, &cx)?;
         let receiver = bound.receiver()?;
+        let granted = bound.granted().unwrap_or(usize::MAX);
         let mut proxying = pin!(self.proxy(&cx));
         // What is found wrong with it at once fails the start. What takes longer must not keep datagrams waiting.
         let at_once = poll_fn(|task| Poll::Ready(proxying.as_mut().poll(task))).await;
@@ -75,7 +76,7 @@ impl Receiver for XrayReceiver {
         cx.ready();
         let receiving = async {
             let forwarding = join_all(forwards.into_iter().map(Forward::run));
-            tokio::join!(serve::serve(receiver, intake, &cx), forwarding);
+            tokio::join!(serve::serve(receiver, granted, intake, &cx), forwarding);
             Ok(())
         };
         tokio::try_join!(receiving, proxying).map(|_| ())

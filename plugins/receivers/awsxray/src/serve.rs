@@ -11,9 +11,15 @@ use tokio::time::{Instant, sleep, sleep_until};
 
 use crate::intake::Intake;
 
-/// After a look at the socket that took everything: those that come within this time are taken together, for the price of
-/// one look and one wake-up. A fraction of what the kernel's buffer has room for.
-const GATHER: Duration = Duration::from_millis(1);
+/// After a look at the socket that took everything: datagrams that come within this time are taken together, for the price
+/// of one look and one wake-up.
+const GATHER: Duration = Duration::from_millis(10);
+
+/// What the kernel's buffer has to outlast while nobody looks, in datagrams a second; see [`gather`].
+const FASTEST: usize = 100_000;
+
+/// Bytes of the kernel's buffer that a datagram of 1 kB takes.
+const PLACE: usize = 2304;
 
 /// After finding that there is no room: datagrams stay with the kernel so long.
 const NO_ROOM: Duration = Duration::from_millis(10);
@@ -46,25 +52,32 @@ impl Drop for Rooms {
 }
 
 /// Takes datagrams until the receiver is to drain, and then those that have come already.
-pub(crate) async fn serve(receiver: Receiver, mut intake: Intake, cx: &RunCx) {
+///
+/// While datagrams come it looks every few milliseconds, and none of them wakes anybody; when none have come it waits for
+/// the next one.
+pub(crate) async fn serve(receiver: Receiver, granted: usize, mut intake: Intake, cx: &RunCx) {
     let mut receiver = receiver;
+    let gather = gather(granted);
     let _rooms = Rooms::count(&receiver, cx);
+    // Whether there may be more already.
+    let mut looks = false;
     loop {
         let due = intake.flush_at();
         tokio::select! {
             biased;
             () = cx.draining.cancelled() => break,
-            readable = receiver.readable() => {
+            readable = receiver.readable(), if !looks => {
                 if let Err(error) = readable {
                     fails(cx, &error).await;
                     continue;
                 }
             }
+            () = std::future::ready(()), if looks => {}
             () = sleep_until(due.unwrap_or_else(Instant::now)), if due.is_some() => {
                 intake.flush_due();
                 // What finds no room is looked at again when more has come, or soon.
                 if intake.flush_at().is_some_and(|at| at <= Instant::now()) {
-                    sleep(GATHER).await;
+                    sleep(gather).await;
                 }
                 continue;
             }
@@ -84,16 +97,24 @@ pub(crate) async fn serve(receiver: Receiver, mut intake: Intake, cx: &RunCx) {
             Ok(taken) => {
                 told(&mut intake, cx, taken);
                 intake.flush_due();
-                if taken.datagrams == 0 {
+                looks = taken.datagrams > 0;
+                if !looks {
                     intake.rest();
                 } else if taken.datagrams < MOST_AT_ONCE {
-                    wait(cx, GATHER).await;
+                    receiver.unwatch();
+                    wait(cx, gather).await;
                 }
             }
             Err(error) => fails(cx, &error).await,
         }
     }
     finish(&mut receiver, &mut intake, cx).await;
+}
+
+/// How long datagrams may gather: no longer than half of what the kernel grants holds them at the fastest that may be.
+fn gather(granted: usize) -> Duration {
+    let datagrams = (granted / 2 / PLACE).min(FASTEST);
+    GATHER.min(Duration::from_secs_f64(datagrams as f64 / FASTEST as f64))
 }
 
 /// Takes what has come before the end, and hands everything on.
