@@ -1,10 +1,29 @@
 //! The proxy's keys: `proxy_server` of the receiver, and the extension's own.
 
-use config::{Checks, Fields, Section};
+use config::{Checks, Choice, Fields, Section};
 use net::tls;
 
 use crate::endpoint::Endpoint;
 use crate::region;
+
+/// What is signed and forwarded.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Forward {
+    /// Everything, unless there are rules; with them nothing but sampling calls, which are answered here.
+    #[default]
+    Auto,
+    /// Whatever is asked.
+    All,
+    /// The three sampling calls.
+    Sampling,
+}
+
+impl Choice for Forward {
+    const SPELLINGS: &'static [(&'static str, Self)] =
+        &[("", Self::Auto), ("all", Self::All), ("sampling", Self::Sampling)];
+}
+
+config::setting_by_choice!(Forward);
 
 /// What the proxy is configured by. The Collector's keys and defaults, but for those marked as ours.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -29,6 +48,19 @@ pub struct Config {
     pub service_name: String,
     /// A file with sampling rules to answer from. Ours.
     pub rules: String,
+    /// What is signed and forwarded. Ours.
+    pub forward: Forward,
+}
+
+impl Config {
+    /// Whether only sampling calls are forwarded.
+    pub(crate) fn is_only_sampling(&self) -> bool {
+        match self.forward {
+            Forward::Auto => !self.rules.is_empty(),
+            Forward::All => false,
+            Forward::Sampling => true,
+        }
+    }
 }
 
 impl Default for Config {
@@ -44,6 +76,7 @@ impl Default for Config {
             local_mode: false,
             service_name: "xray".to_owned(),
             rules: String::new(),
+            forward: Forward::Auto,
         }
     }
 }
@@ -69,6 +102,11 @@ impl Section for Config {
             "rules",
             "File of sampling rules to answer GetSamplingRules and GetSamplingTargets from. Ours.",
             |c| &mut c.rules,
+        );
+        fields.field(
+            "forward",
+            "What is signed and forwarded: `all`, or only the calls about `sampling`; if it is not given, all without `rules`. Ours.",
+            |c| &mut c.forward,
         );
     }
 

@@ -33,6 +33,7 @@ const OF_ONE_HOP: [&str; 9] = [
 pub(crate) struct Forwarder {
     pub(crate) client: Option<Client>,
     pub(crate) rules: Option<Arc<Rules>>,
+    pub(crate) only_sampling: bool,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) answered: Counter,
     pub(crate) forwarded: Counter,
@@ -50,6 +51,11 @@ impl Service for Forwarder {
                 Ok(call) => json(StatusCode::OK, rules.answer(&call, now).into()),
                 Err(error) => told(StatusCode::BAD_REQUEST, error.code, &error.message),
             };
+        }
+        if self.only_sampling && operation.is_none() {
+            self.failed.add(1);
+            let message = "only sampling calls are forwarded here";
+            return told(StatusCode::FORBIDDEN, "AccessDeniedException", message);
         }
         let Some(client) = &self.client else {
             self.failed.add(1);

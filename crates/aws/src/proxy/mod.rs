@@ -19,7 +19,7 @@ use telemetry::metrics::Counter;
 use tokio::task::JoinSet;
 use xray::sampling::Now;
 
-pub use self::config::{Config, Switchable};
+pub use self::config::{Config, Forward, Switchable};
 use self::forward::Forwarder;
 use self::rules::Rules;
 use crate::{Client, ClientSettings, Role, Session, SessionError, SessionSettings, region};
@@ -106,6 +106,7 @@ impl Proxy {
         let service = Forwarder {
             client,
             rules: rules.clone(),
+            only_sampling: config.is_only_sampling(),
             clock: Arc::clone(&cx.clock),
             answered: count("answered"),
             forwarded: count("forwarded"),

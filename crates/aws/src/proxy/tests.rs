@@ -174,6 +174,12 @@ async fn rules_of_its_own_need_no_account() {
         (StatusCode::BAD_REQUEST, "SerializationException")
     );
     let other = proxy.post("/TraceSegments", "{}").await;
+    assert_eq!(other.status, StatusCode::FORBIDDEN);
+    proxy.stop().await;
+
+    let rules = path.to_str().unwrap().to_owned();
+    let proxy = Running::start(Config { rules, forward: Forward::All, ..Config::default() }, false).await;
+    let other = proxy.post("/TraceSegments", "{}").await;
     assert_eq!(other.status, StatusCode::BAD_GATEWAY);
     assert!(String::from_utf8_lossy(&other.body).contains("no AWS region"));
     proxy.stop().await;
@@ -193,12 +199,29 @@ async fn rules_go_before_the_service() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("rules.yaml");
     std::fs::write(&path, RULES).unwrap();
-    let proxy = Running::start(Config { rules: path.to_str().unwrap().to_owned(), ..to(&url) }, true).await;
-    proxy.post("/GetSamplingRules", "{}").await;
-    proxy.post("/TraceSegments", "{}").await;
-    let paths: Vec<String> = upstream.asked.lock().unwrap().iter().map(|asked| asked.path.clone()).collect();
-    assert_eq!(paths, ["/TraceSegments"]);
-    proxy.stop().await;
+    let rules = path.to_str().unwrap();
+    let asked = || -> Vec<String> {
+        let asked = std::mem::take(&mut *upstream.asked.lock().unwrap());
+        asked.into_iter().map(|asked| asked.path).collect()
+    };
+    // What of an answer, and of a segment, is forwarded.
+    for (rules, forward, expected) in [
+        (rules, Forward::All, &["/TraceSegments"][..]),
+        (rules, Forward::Auto, &[]),
+        ("", Forward::Auto, &["/GetSamplingRules", "/TraceSegments"]),
+        ("", Forward::Sampling, &["/GetSamplingRules"]),
+    ] {
+        let config = Config { rules: rules.to_owned(), forward, ..to(&url) };
+        let proxy = Running::start(config, true).await;
+        assert_eq!(proxy.post("/GetSamplingRules", "{}").await.status, StatusCode::OK);
+        let segments = proxy.post("/TraceSegments", "{}").await;
+        assert_eq!(asked(), expected, "{forward:?}");
+        if expected.len() < 2 && forward != Forward::All {
+            let code = segments.headers["x-amzn-errortype"].to_str().unwrap();
+            assert_eq!((segments.status, code), (StatusCode::FORBIDDEN, "AccessDeniedException"));
+        }
+        proxy.stop().await;
+    }
 }
 
 #[test]
