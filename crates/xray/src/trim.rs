@@ -12,17 +12,19 @@ use std::collections::BinaryHeap;
 use std::ops::Range;
 
 use crate::json::scan::{self, Member};
+pub(crate) use last::MESSAGE;
 
 /// Shortens the document that begins at `start` in the buffer and ends with it to at most `max` bytes. Says whether that
-/// was possible; if not, the document is shortened as far as it goes.
-pub fn trim(bytes: &mut Vec<u8>, start: usize, max: usize) -> bool {
+/// was possible; if not, the document is shortened as far as it goes. `links_left_out` is how many links more it would
+/// have: they are counted with those that are left out here.
+pub fn trim(bytes: &mut Vec<u8>, start: usize, max: usize, links_left_out: usize) -> bool {
     let document = bytes.get(start..).unwrap_or_default();
     let mut edits = Edits::default();
     let root = scan::members_at(document, 0);
     edits.cut_query(document, &root, max);
     edits.cut_stacks(document, &root, max);
     edits.cut_metadata(document, &root, max);
-    edits.cut_last(document, &root, max);
+    edits.cut_last(document, &root, max, links_left_out);
     let fits = edits.len(document) <= max;
     let shortened = edits.apply(document);
     bytes.truncate(start);
@@ -227,7 +229,7 @@ mod tests {
         let text = serde_json::to_vec(document).expect("JSON");
         let mut bytes = b"before".to_vec();
         bytes.extend_from_slice(&text);
-        assert_eq!(trim(&mut bytes, 6, max), fits);
+        assert_eq!(trim(&mut bytes, 6, max, 0), fits);
         assert!(bytes.starts_with(b"before"));
         assert_eq!(fits, bytes.len() - 6 <= max);
         serde_json::from_slice(&bytes[6..]).expect("still JSON")
@@ -299,6 +301,6 @@ mod tests {
         );
         check(&json!({"name": "small"}), 500, true);
         let mut bytes = b"no document".to_vec();
-        assert!(!trim(&mut bytes, 0, 5) && trim(&mut bytes, 0, 100));
+        assert!(!trim(&mut bytes, 0, 5, 0) && trim(&mut bytes, 0, 100, 0));
     }
 }

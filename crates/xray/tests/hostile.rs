@@ -94,6 +94,93 @@ fn any_number_of_exceptions_is_shortened_quickly() {
     assert_eq!((documents.entries.len(), documents.refused.len()), (0, 1));
 }
 
+/// A span that is one thing over and over, as often as fits into a request, and what becomes of it.
+#[track_caller]
+fn check_repeated(field: u32, thing: &[u8], more: &[(&str, &str)], options: Options) -> Option<Value> {
+    const REQUEST: usize = 4 << 20;
+    let mut request = Vec::new();
+    write_nested(&mut request, 1, |out| {
+        write_nested(out, 1, |out| {
+            write_attributes(out, 1, &[("telemetry.sdk.language".to_owned(), Any::Text("java".to_owned()))]);
+        });
+        write_nested(out, 2, |out| {
+            write_nested(out, 2, |out| {
+                write_len_field(out, 2, &[8; 8]);
+                more.iter().for_each(|(key, text)| {
+                    write_attributes(out, 9, &[((*key).to_owned(), Any::Text((*text).to_owned()))]);
+                });
+                while out.len() < REQUEST {
+                    write_len_field(out, field, thing);
+                }
+            });
+        });
+    });
+    let mut documents = Documents::default();
+    Translator::new(options, 1).translate(&request, 0, &mut documents);
+    assert_eq!(documents.entries.len() + documents.refused.len(), 1);
+    assert!(documents.bytes.capacity() < REQUEST, "{} bytes", documents.bytes.capacity());
+    let entry = documents.entries.first()?;
+    assert!(entry.trimmed && entry.range.len() <= 64_000, "{entry:?}");
+    Some(serde_json::from_slice(documents.text(entry)).expect("JSON"))
+}
+
+fn exception(stack: &str) -> Vec<u8> {
+    let mut event = Vec::new();
+    write_len_field(&mut event, 2, b"exception");
+    if !stack.is_empty() {
+        write_attributes(&mut event, 3, &[("exception.stacktrace".to_owned(), Any::Text(stack.to_owned()))]);
+    }
+    event
+}
+
+#[test]
+fn what_no_document_has_room_for_is_not_written_first() {
+    const PRESERVED: [(&str, &str); 1] = [("aws.xray.type", "segment")];
+    let causes = format!("T: m\n{}", "Caused by: X:\n\tat (a)\n".repeat(500));
+    for event in [exception(""), exception(&causes)] {
+        assert_eq!(check_repeated(11, &event, &[], Options::default()), None, "can't be saved");
+    }
+    let preserve = || Options { preserve_xray_fields: true, ..Options::default() };
+    assert_eq!(check_repeated(11, &exception(""), &PRESERVED, preserve()), None);
+    let failure = {
+        let mut event = Vec::new();
+        write_len_field(&mut event, 2, b"HTTP request failure");
+        let own = ["http.response.status_code", "aws.http.error_message"];
+        write_attributes(&mut event, 3, &own.map(|key| (key.to_owned(), Any::Text(String::new()))));
+        event
+    };
+    assert_eq!(check_repeated(11, &failure, &[("rpc.system", "aws-api")], Options::default()), None);
+}
+
+#[test]
+fn what_can_be_saved_is_saved_and_counted() {
+    // Two bytes each, of which a document makes sixty.
+    let preserved: &[_] = &[("aws.xray.type", "segment")];
+    for (own, preserve_xray_fields) in [(&[][..], false), (preserved, true)] {
+        let options = Options { preserve_xray_fields, ..Options::default() };
+        let links = check_repeated(13, b"", own, options).expect("a document");
+        let kept = links["links"].as_array().map_or(0, Vec::len);
+        assert!(kept > 900, "{kept}");
+        let cut = links["metadata"]["collimator"]["links_cut"].as_u64();
+        assert!(cut.is_some_and(|cut| cut as usize + kept >= 2_000_000), "{cut:?}");
+    }
+
+    let options = Options { keep_events: true, ..Options::default() };
+    let events = check_repeated(11, b"", &[("kept", "yes")], options).expect("a document");
+    assert_eq!(events["metadata"]["default"]["kept"], "yes");
+    let said = events["metadata"]["default"]["otel.events"].as_str().expect("a note");
+    assert!(said.starts_with("(20") && said.ends_with(" events cut)"), "{said}");
+
+    let frames = format!("T: m\n{}", "\tat (a)\n".repeat(1_900));
+    let traces = check_repeated(11, &exception(&frames), &[], Options::default()).expect("a document");
+    let exceptions = traces["cause"]["exceptions"].as_array().expect("a list");
+    assert_eq!(exceptions.len(), (4 << 20) / exception(&frames).len() + 1);
+    for exception in exceptions {
+        let kept = exception["stack"].as_array().map_or(0, Vec::len);
+        assert_eq!(exception["truncated"], 1_900 - kept);
+    }
+}
+
 /// What stack traces are made of.
 const PIECES: [&str; 22] = [
     "\n",

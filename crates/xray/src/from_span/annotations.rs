@@ -6,6 +6,7 @@ use otlp::view::AnyValue;
 
 use super::known::{Key, KeySet};
 use super::resource::{PREFIX, ResourceRead};
+use super::room::Room;
 use super::span::{Attribute, SpanRead};
 use super::{Context, names, value};
 use crate::json::{self, scan};
@@ -106,7 +107,7 @@ impl<'m> Extras<'m> {
         span: &SpanRead<'m>,
         resource: &'m ResourceRead<'m>,
         left: Left,
-        context: &Context,
+        context: &mut Context,
     ) {
         self.annotations.clear();
         self.default.clear();
@@ -152,7 +153,7 @@ impl<'m> Extras<'m> {
             self.default.push(Item::new(scan::unescape(key), Written::Json(value)));
         }
         if context.options.keep_events {
-            self.collect_events(span);
+            self.collect_events(span, &mut context.room);
         }
     }
 
@@ -183,9 +184,16 @@ impl<'m> Extras<'m> {
         }
     }
 
-    fn collect_events(&mut self, span: &SpanRead<'m>) {
+    fn collect_events(&mut self, span: &SpanRead<'m>, room: &mut Room) {
         let mut events = Vec::new();
-        for event in span.events.iter().filter(|event| event.name() != names::EXCEPTION_EVENT) {
+        let kept = || span.events.iter().filter(|event| event.name() != names::EXCEPTION_EVENT);
+        for event in kept() {
+            if room.is_full(events.len()) {
+                // Trimming would take all of them out.
+                events = format!("\"({} events cut)\"", kept().count()).into_bytes();
+                room.is_cut = true;
+                break;
+            }
             events.extend_from_slice(if events.is_empty() { b"[{\"name\":" } else { b",{\"name\":" });
             json::string(&mut events, event.name().as_bytes());
             events.extend_from_slice(b",\"time\":");
@@ -195,7 +203,9 @@ impl<'m> Extras<'m> {
             events.push(b'}');
         }
         if !events.is_empty() {
-            events.push(b']');
+            if !room.is_cut {
+                events.push(b']');
+            }
             self.default.push(Item::new(Cow::Borrowed(b"otel.events"), Written::Ready(Cow::Owned(events))));
         }
         if !span.scope_name.is_empty() {

@@ -8,12 +8,14 @@ use otlp::view::{AnyValue, Event};
 use super::known::Key;
 use super::resource::ResourceRead;
 use super::span::{Kind, SpanRead};
-use super::stack::{self, Exception};
+use super::stack::{self, Exception, Frame};
 use super::{Context, names};
 use crate::{ids, json};
 
 /// The event that an AWS SDK adds when a request of a call fails.
 const HTTP_FAILURE: &str = "HTTP request failure";
+/// The type of exception that it becomes.
+const HTTP_FAILURE_TYPE: &str = "aws.http.error.event";
 
 /// Appends the member `cause`, with a comma before it, if something went wrong; says whether `http.status_text` is in it.
 pub(super) fn write(
@@ -30,6 +32,9 @@ pub(super) fn write(
     if span.events.iter().any(|event| counts(&event)) {
         let start = out.len();
         for event in span.events.iter().filter(counts) {
+            if context.room.is_exceeded() {
+                break;
+            }
             if event.name() == names::EXCEPTION_EVENT {
                 write_event(out, start, event, span, resource, context);
             } else {
@@ -108,12 +113,18 @@ fn write_event(
     let mut id = kept.id.unwrap_or_else(|| context.ids.segment_id());
     let last = exceptions.len().saturating_sub(1);
     for (index, exception) in exceptions.iter().enumerate() {
+        context.room.exception(exception.kind.as_bytes(), exception.message.as_bytes());
+        if context.room.is_exceeded() {
+            return;
+        }
+        let frames = if context.room.is_without_frames(out.len() - list) { &[] } else { &*exception.frames };
+        let left_out = exception.truncated + exception.frames.len() - frames.len();
         open(out, list, id);
         member(out, "message", exception.message.as_bytes());
         member(out, "type", exception.kind.as_bytes());
         write_remote(out, remote);
         let (truncated, skipped) = if index == 0 { (kept.truncated, kept.skipped) } else { (0, 0) };
-        count(out, "truncated", truncated.saturating_add(exception.truncated as i64));
+        count(out, "truncated", truncated.saturating_add(left_out as i64));
         count(out, "skipped", skipped);
         if index < last {
             id = context.ids.segment_id();
@@ -121,7 +132,7 @@ fn write_event(
         } else if let Some(cause) = kept.cause {
             member(out, "cause", &ids::segment_id(cause));
         }
-        write_stack(out, exception);
+        write_stack(out, frames);
         out.push(b'}');
     }
 }
@@ -164,8 +175,8 @@ fn count(out: &mut Vec<u8>, name: &str, count: i64) {
     }
 }
 
-fn write_stack(out: &mut Vec<u8>, exception: &Exception<'_>) {
-    for (index, frame) in exception.frames.iter().enumerate() {
+fn write_stack(out: &mut Vec<u8>, frames: &[Frame<'_>]) {
+    for (index, frame) in frames.iter().enumerate() {
         out.extend_from_slice(if index == 0 { b",\"stack\":[{\"path\":" } else { b",{\"path\":" });
         json::string(out, frame.path.as_bytes());
         out.extend_from_slice(b",\"line\":");
@@ -173,7 +184,7 @@ fn write_stack(out: &mut Vec<u8>, exception: &Exception<'_>) {
         member(out, "label", frame.label.as_bytes());
         out.push(b'}');
     }
-    if !exception.frames.is_empty() {
+    if !frames.is_empty() {
         out.push(b']');
     }
 }
@@ -189,6 +200,7 @@ fn write_http_failure(out: &mut Vec<u8>, list: usize, event: &Event<'_>, context
     };
     let Some(message) = attributes.get("aws.http.error_message") else { return };
     let message = message.as_text().unwrap_or_default();
+    context.room.exception(HTTP_FAILURE_TYPE.as_bytes(), message.as_bytes());
     open(out, list, context.ids.segment_id());
     let mut text = status.into_bytes();
     let seconds = event.time_unix_nano() as f64 / 1e9;
@@ -196,7 +208,7 @@ fn write_http_failure(out: &mut Vec<u8>, list: usize, event: &Event<'_>, context
         text.extend_from_slice(message.as_bytes());
     }
     member(out, "message", &text);
-    member(out, "type", b"aws.http.error.event");
+    member(out, "type", HTTP_FAILURE_TYPE.as_bytes());
     write_remote(out, true);
     out.push(b'}');
 }

@@ -6,11 +6,15 @@ use crate::ids;
 
 /// Appends the member `links`, a comma behind it, if there are any. Where the time in trace ids is looked at, a link to
 /// a trace whose time is not right is left out.
-pub(super) fn write(out: &mut Vec<u8>, span: &SpanRead<'_>, context: &Context) {
+pub(super) fn write(out: &mut Vec<u8>, span: &SpanRead<'_>, context: &mut Context) {
     let start = out.len();
     for link in &span.links {
         let trace_id = link.trace_id();
         if !is_time_valid(trace_id, context) {
+            continue;
+        }
+        if context.room.is_full(out.len() - start) {
+            context.room.links_left_out += 1;
             continue;
         }
         out.extend_from_slice(if out.len() == start {

@@ -22,6 +22,7 @@ mod losses;
 mod name;
 mod preserved;
 mod resource;
+mod room;
 mod span;
 mod sql;
 mod stack;
@@ -45,6 +46,7 @@ pub use losses::{Loss, Losses};
 use annotations::{Extras, Names};
 use cursor::messages;
 use resource::ResourceRead;
+use room::Room;
 use span::SpanRead;
 
 /// What of a translation is a matter of choice.
@@ -188,6 +190,8 @@ struct Context {
     ids: IdSource,
     /// Seconds since 1970.
     now: i64,
+    /// Of the document that is being written.
+    room: Room,
 }
 
 impl Translator {
@@ -195,7 +199,8 @@ impl Translator {
     #[must_use]
     pub fn new(options: Options, seed: u64) -> Self {
         let indexed = Names::new(&options.indexed_attributes);
-        Self { context: Context { options, indexed, ids: IdSource::new(seed), now: 0 } }
+        let room = Room::new(options.max_document_bytes);
+        Self { context: Context { options, indexed, ids: IdSource::new(seed), now: 0, room } }
     }
 
     /// Appends the documents of a request of traces, in the order of its spans, to those that are there. `now`, in
@@ -262,6 +267,7 @@ impl Translator {
         }
         if preserved::is_preserved(span, &self.context) {
             let start = documents.bytes.len();
+            self.context.room.begin();
             let id = preserved::write(&mut documents.bytes, span, resource, &mut self.context);
             self.add(documents, start, item, id);
             return;
@@ -269,6 +275,7 @@ impl Translator {
         let (first, second) = local_root::shapes(span, &mut self.context.ids);
         for shape in std::iter::once(first).chain(second) {
             let start = documents.bytes.len();
+            self.context.room.begin();
             let id = document::write(&mut documents.bytes, span, resource, &shape, &mut self.context, extras);
             self.add(documents, start, item, id);
         }
@@ -277,12 +284,14 @@ impl Translator {
     /// Adds the document that begins at `start` to the list, shortened if need be.
     fn add(&self, documents: &mut Documents, start: usize, item: usize, id: [u8; 8]) {
         let max = self.context.options.max_document_bytes;
-        let trimmed = documents.bytes.len() - start > max;
-        if trimmed && !trim(&mut documents.bytes, start, max) {
+        let room = &self.context.room;
+        let is_large = documents.bytes.len() - start > max;
+        if room.is_exceeded() || (is_large && !trim(&mut documents.bytes, start, max, room.links_left_out)) {
             documents.bytes.truncate(start);
             documents.refused.push(Refused { item, reason: Reason::TooLarge });
             return;
         }
+        let trimmed = is_large || room.is_cut;
         documents.entries.push(Entry { range: start..documents.bytes.len(), item, id, trimmed });
     }
 }

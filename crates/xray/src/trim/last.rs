@@ -11,7 +11,7 @@ use super::{Edits, exceptions, find};
 use crate::json::scan::{self, Member};
 
 /// The characters that are left of a message, which are those that X-Ray shows in lists of traces.
-const MESSAGE: usize = 250;
+pub(crate) const MESSAGE: usize = 250;
 /// The characters that are left of any other text.
 const TEXT: usize = 1_000;
 /// How many links are left.
@@ -27,7 +27,7 @@ const BEHIND_METADATA: [&[u8]; 7] =
     [b"subsegments", b"namespace", b"parent_id", b"type", b"precursor_ids", b"traced", b"sql"];
 
 impl Edits {
-    pub(super) fn cut_last(&mut self, document: &[u8], root: &[Member], max: usize) {
+    pub(super) fn cut_last(&mut self, document: &[u8], root: &[Member], max: usize, links_left_out: usize) {
         if self.excess(document, max) == 0 {
             return;
         }
@@ -44,6 +44,7 @@ impl Edits {
         let values = annotations.clone().map(|at| scan::members_at(document, at.start)).unwrap_or_default();
         self.cut_texts(document, values.into_iter().map(|it| it.value).collect(), TEXT, max);
         let links = self.cut_list(document, find(document, root, "links"), LINKS, max);
+        let links = links + links_left_out;
         let annotations = self.cut_list(document, annotations, ANNOTATIONS, max);
         self.note(document, root, &[("links_cut", links), ("annotations_cut", annotations)]);
     }
@@ -162,7 +163,7 @@ mod tests {
     #[track_caller]
     fn trimmed(document: &Value, max: usize) -> Value {
         let mut bytes = serde_json::to_vec(document).expect("JSON");
-        assert!(trim(&mut bytes, 0, max), "{}", bytes.len());
+        assert!(trim(&mut bytes, 0, max, 0), "{}", bytes.len());
         assert!(bytes.len() <= max && bytes.len() + 400 > max, "{}", bytes.len());
         serde_json::from_slice(&bytes).expect("still JSON")
     }

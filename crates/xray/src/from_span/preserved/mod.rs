@@ -78,7 +78,7 @@ pub(super) fn write(
     let is_embedded = of_name(span, names::EMBEDDED).is_some();
     put_resource(&mut root, resource, is_embedded, context);
     put_exceptions(&mut root, span, context);
-    put_links(&mut root, span);
+    put_links(&mut root, span, context);
     put_span(&mut root, span, context);
     // What is in progress has no end; some that are not have none, either. Elsewhere 0 may be written for none.
     let in_progress =
@@ -320,6 +320,10 @@ fn put_resource_field<'m>(root: &mut Object<'m>, key: &str, raw: &'m [u8], is_em
 fn put_exceptions<'m>(root: &mut Object<'m>, span: &SpanRead<'m>, context: &mut Context) {
     let mut list = Vec::new();
     for event in span.events.iter().filter(|event| event.name() == names::EXCEPTION_EVENT) {
+        context.room.preserved_exception();
+        if context.room.is_exceeded() {
+            break;
+        }
         list.push(if list.is_empty() { b'[' } else { b',' });
         exception(event, context).write(&mut list);
     }
@@ -352,9 +356,13 @@ fn exception<'m>(event: &Event<'m>, context: &mut Context) -> Object<'m> {
     exception
 }
 
-fn put_links<'m>(root: &mut Object<'m>, span: &SpanRead<'m>) {
+fn put_links<'m>(root: &mut Object<'m>, span: &SpanRead<'m>, context: &mut Context) {
     let mut list = Vec::new();
     for link in &span.links {
+        if context.room.is_full(list.len()) {
+            context.room.links_left_out += 1;
+            continue;
+        }
         list.push(if list.is_empty() { b'[' } else { b',' });
         let mut object = Object::default();
         object.text("trace_id", &ids::trace_id(link.trace_id()));
