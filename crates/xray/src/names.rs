@@ -67,6 +67,10 @@ pub const CAUSE_WORKING_DIRECTORY: &str = "aws.xray.cause.working_directory";
 pub const CAUSE_PATHS: &str = "aws.xray.cause.paths";
 /// Event attribute, string of JSON: the list of frames as it was.
 pub const EXCEPTION_STACK: &str = "aws.xray.exception.stack";
+/// Event attribute, string of JSON: an object of what else the exception had.
+pub const EXCEPTION_EXTRA: &str = "aws.xray.exception.extra";
+/// String of JSON: the list of those links that lead nowhere, and so are no links of the span.
+pub const LINKS: &str = "aws.xray.links";
 /// String. `sql.sanitized_query` and `sql.user` are in `db.statement` and `db.user`.
 pub const SQL_CONNECTION_STRING: &str = "aws.xray.sql.connection_string";
 /// String.

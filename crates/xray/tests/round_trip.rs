@@ -10,9 +10,13 @@ use proptest::prelude::*;
 use serde_json::{Map, Value, json};
 use support::{same_numbers, without_nulls};
 
+/// A number that no double holds. It comes back as a string.
+const HUGE: &str = "1e400";
+
 /// There and back.
 fn returned(document: &Value) -> Vec<Value> {
-    let text = serde_json::to_vec(document).expect("JSON");
+    // The one number that a `Value` can't hold.
+    let text = document.to_string().replace(&format!("\"{HUGE}\""), HUGE).into_bytes();
     let options = to_span::Options { preserve: true, ..to_span::Options::default() };
     let mut request = Vec::new();
     let taken = to_span::read(&text, &options, &mut request).expect("a document");
@@ -67,7 +71,9 @@ fn form(mut document: Value) -> Value {
 fn without_empty(value: &Value) -> Value {
     let Value::Object(members) = value else { return value.clone() };
     let kept = members.iter().map(|(key, value)| (key.clone(), without_empty(value)));
-    Value::Object(kept.filter(|(_, value)| *value != json!({})).collect::<Map<_, _>>())
+    // A cause says something by being there.
+    let says_nothing = |key: &str, value: &Value| *value == json!({}) && key != "cause";
+    Value::Object(kept.filter(|(key, value)| !says_nothing(key, value)).collect::<Map<_, _>>())
 }
 
 #[track_caller]
@@ -87,6 +93,44 @@ fn a_document_with_everything_comes_back() {
     // Some is wrong in it on purpose.
     document["subsegments"].as_array_mut().expect("a list").truncate(1);
     check(&document);
+}
+
+#[test]
+fn what_is_odd_comes_back_too() {
+    for more in [
+        json!({"cause": {}}),
+        json!({"cause": {"exceptions": []}}),
+        json!({"cause": {"working_directory": "d", "exceptions": []}}),
+        json!({"cause": {"exceptions": [{"id": "1", "stack": [], "extra": {"a": [1, HUGE]}}, {"id": "2", "other": "o"}]}}),
+        json!({"links": [{"trace_id": "1-5f84c7a1-e7d1852db8c4fd35d88bf49a", "id": "6226467e3f845502"}, {"id": 5.to_string()}]}),
+        json!({"links": [{"trace_id": "nowhere"}]}),
+        json!({"aws": {"table_names": [null, "t", null], "resource_names": [null]}, "precursor_ids": [null]}),
+        json!({"http": {"response": {"content_length": 7.5}}}),
+        json!({"http": {"response": {"content_length": {"of": "some"}}}}),
+        json!({"metadata": {"default": {"huge": HUGE}, "other": {"a": {"b": [HUGE]}}}, "unknown": HUGE}),
+    ] {
+        let mut document = json!({"name": "shop", "id": "6226467e3f845502",
+            "trace_id": "1-5f84c7a1-e7d1852db8c4fd35d88bf49a", "start_time": 1, "end_time": 2});
+        for (key, value) in more.as_object().expect("an object") {
+            document[key] = value.clone();
+        }
+        check(&document);
+    }
+}
+
+/// The parent of a subsegment is what it is nested in, and the span tells what it said itself.
+#[test]
+fn what_a_nested_segment_calls_its_parent_is_not_lost() {
+    for (said, kept) in [("6226467e3f845502", false), ("1111111111111111", true)] {
+        let document = json!({"name": "shop", "id": "6226467e3f845502", "start_time": 1, "end_time": 2,
+            "trace_id": "1-5f84c7a1-e7d1852db8c4fd35d88bf49a",
+            "subsegments": [{"name": "call", "id": "2222222222222222", "start_time": 1, "end_time": 2, "parent_id": said}]});
+        check(&document);
+        let options = to_span::Options { preserve: true, ..to_span::Options::default() };
+        let mut request = Vec::new();
+        to_span::read(document.to_string().as_bytes(), &options, &mut request).expect("a document");
+        assert_eq!(memchr::memmem::find(&request, said.as_bytes()).is_some(), kept, "{said}");
+    }
 }
 
 #[test]
@@ -235,13 +279,28 @@ fn whole() -> impl Strategy<Value = Option<Value>> {
     of((0..1_000_000_i64).prop_map(Value::from))
 }
 
-fn words() -> impl Strategy<Value = Option<Value>> {
-    of(vec(word(), 1..4).prop_map(Value::from))
+/// Texts, and now and then a null among them.
+fn words() -> BoxedStrategy<Option<Value>> {
+    let one = prop_oneof![9 => word().prop_map(Value::from), 1 => Just(Value::Null)];
+    of(vec(one, 0..4).prop_map(Value::from)).boxed()
+}
+
+/// A content length, which is of any type.
+fn length() -> BoxedStrategy<Value> {
+    prop_oneof![
+        4 => (0..1_000_000_i64).prop_map(Value::from),
+        1 => any::<i32>().prop_map(|halves| json!(f64::from(halves) / 2.0)),
+        1 => Just(json!(1e300)),
+        1 => word().prop_map(Value::from),
+        1 => any::<bool>().prop_map(Value::from),
+        1 => vec(any::<bool>(), 0..2).prop_map(Value::from),
+    ]
+    .boxed()
 }
 
 prop_compose! {
     fn http()(method in text(), url in text(), agent in text(), ip in text(), forwarded in flag(), traced in flag(),
-              status in of(100..600_i64), length in whole()) -> Value {
+              status in of(100..600_i64), length in of(length())) -> Value {
         json!({
             "request": object(vec![("method", method), ("url", url), ("user_agent", agent), ("client_ip", ip),
                 ("x_forwarded_for", forwarded), ("traced", traced)]),
@@ -252,20 +311,20 @@ prop_compose! {
 
 prop_compose! {
     fn exception()(own in id(), message in text(), kind in text(), remote in flag(), truncated in whole(), skipped in whole(),
-                   cause in of(id()), frames in vec((word(), whole(), text()), 0..4)) -> Value {
-        let frames: Vec<Value> = frames.into_iter()
-            .map(|(path, line, label)| object(vec![("path", Some(path.into())), ("line", line), ("label", label)])).collect();
-        let stack = (!frames.is_empty()).then(|| Value::from(frames));
+                   cause in of(id()), frames in of(vec((word(), whole(), text()), 0..4)), more in of(metadata())) -> Value {
+        let stack = frames.map(|frames| frames.into_iter()
+            .map(|(path, line, label)| object(vec![("path", Some(path.into())), ("line", line), ("label", label)])).collect());
         object(vec![("id", Some(own.into())), ("message", message), ("type", kind), ("remote", remote),
-            ("truncated", truncated), ("skipped", skipped), ("cause", cause.map(Value::from)), ("stack", stack)])
+            ("truncated", truncated), ("skipped", skipped), ("cause", cause.map(Value::from)), ("stack", stack), ("more", more)])
     }
 }
 
-fn cause() -> impl Strategy<Value = Value> {
-    let full = (text(), words(), vec(exception(), 1..4)).prop_map(|(folder, paths, exceptions)| {
-        object(vec![("working_directory", folder), ("paths", paths), ("exceptions", Some(exceptions.into()))])
+fn cause() -> BoxedStrategy<Value> {
+    let full = (text(), words(), of(vec(exception(), 0..4))).prop_map(|(folder, paths, exceptions)| {
+        let exceptions = exceptions.map(Value::from);
+        object(vec![("working_directory", folder), ("paths", paths), ("exceptions", exceptions)])
     });
-    prop_oneof![id().prop_map(Value::from), full]
+    prop_oneof![id().prop_map(Value::from), full].boxed()
 }
 
 prop_compose! {
@@ -345,9 +404,9 @@ fn annotation() -> impl Strategy<Value = Value> {
     ]
 }
 
-fn metadata() -> impl Strategy<Value = Value> {
-    let leaf =
-        prop_oneof![word().prop_map(Value::from), any::<i64>().prop_map(Value::from), Just(Value::Null)];
+fn metadata() -> BoxedStrategy<Value> {
+    let leaf = prop_oneof![4 => word().prop_map(Value::from), 4 => any::<i64>().prop_map(Value::from), 4 => Just(Value::Null),
+            1 => Just(HUGE.into())];
     let value = leaf.prop_recursive(3, 8, 3, |inner| {
         prop_oneof![
             vec(inner.clone(), 0..3).prop_map(Value::from),
@@ -355,7 +414,7 @@ fn metadata() -> impl Strategy<Value = Value> {
         ]
     });
     let namespace = prop_oneof![Just("default".to_owned()), "[a-z]{1,6}"];
-    btree_map(namespace, btree_map(word(), value, 1..3).prop_map(to_object), 1..3).prop_map(to_object)
+    btree_map(namespace, btree_map(word(), value, 1..3).prop_map(to_object), 1..3).prop_map(to_object).boxed()
 }
 
 /// An attribute of a link; null is none.
@@ -367,6 +426,15 @@ fn link_value() -> impl Strategy<Value = Value> {
     ]
 }
 
+/// A link that leads nowhere; those come back behind the others.
+fn odd_link() -> BoxedStrategy<Value> {
+    (text(), of(id()), of(metadata()))
+        .prop_map(|(trace_id, id, attributes)| {
+            object(vec![("trace_id", trace_id), ("id", id.map(Value::from)), ("attributes", attributes)])
+        })
+        .boxed()
+}
+
 fn to_object(members: std::collections::BTreeMap<String, Value>) -> Value {
     Value::Object(members.into_iter().collect())
 }
@@ -376,7 +444,7 @@ prop_compose! {
                  namespace in of(prop_oneof![Just("aws"), Just("remote"), Just("local")]), flags in vec(flag(), 4),
                  (user, unknown) in (text(), of(metadata())), http in of(http()), cause in of(cause()), aws in of(call()),
                  sql in sql(), annotations in of(btree_map(key(), annotation(), 1..5)), metadata in of(metadata()),
-                 precursors in of(vec(id(), 1..3))) -> Value {
+                 precursors in words(), parent in of(id())) -> Value {
         // Fives, so that what is cut to tens below stays on its side.
         let micros = |micros: i64| json!((micros / 10 * 10 + 5) as f64 / 1e6);
         let mut flags = flags.into_iter();
@@ -389,30 +457,35 @@ prop_compose! {
             ("fault", flag()), ("error", flag()), ("throttle", flag()), ("traced", flag()),
             ("user", user), ("http", http), ("cause", cause), ("aws", aws), ("sql", sql),
             ("annotations", annotations.map(to_object)), ("metadata", metadata),
-            ("precursor_ids", precursors.map(Value::from)), ("unknown", unknown),
+            ("precursor_ids", precursors), ("unknown", unknown), ("parent_id", parent.map(Value::from)),
         ])
     }
 }
 
-fn tree() -> impl Strategy<Value = Value> {
-    segment().prop_recursive(3, 6, 3, |inner| {
-        (segment(), vec(inner, 1..3)).prop_map(|(mut segment, nested)| {
-            segment["subsegments"] = nested.into();
-            segment
+fn tree() -> BoxedStrategy<Value> {
+    segment()
+        .boxed()
+        .prop_recursive(3, 6, 3, |inner| {
+            (segment().boxed(), vec(inner, 1..3)).prop_map(|(mut segment, nested)| {
+                segment["subsegments"] = nested.into();
+                segment
+            })
         })
-    })
+        .boxed()
 }
 
 prop_compose! {
     fn document()(segment in tree(), trace in "1-[0-9a-f]{8}-[0-9a-f]{23}1", parent in of(id()), is_subsegment in any::<bool>(),
                   host in of(host()), origin in text(), arn in text(), service in block(&["version", "runtime", "compiler"]),
-                  links in of(vec(("1-[0-9a-f]{8}-[0-9a-f]{23}1", id(), of(btree_map(word(), link_value(), 1..3))), 1..3))) -> Value {
+                  links in of(vec(("1-[0-9a-f]{8}-[0-9a-f]{23}1", id(), of(btree_map(word(), link_value(), 1..3))), 0..3)),
+                  odd in of(vec(odd_link(), 1..3))) -> Value {
         let mut document = segment;
         document["trace_id"] = trace.into();
-        let links = links.map(|links| links.into_iter().map(|(trace_id, id, attributes)| {
+        let links: Vec<_> = links.into_iter().flatten().map(|(trace_id, id, attributes)| {
             let attributes = attributes.map(|map| json!(map));
             object(vec![("trace_id", Some(trace_id.into())), ("id", Some(id.into())), ("attributes", attributes)])
-        }).collect::<Value>());
+        }).chain(odd.into_iter().flatten()).collect();
+        let links = (!links.is_empty()).then(|| links.into());
         let kind = (is_subsegment && parent.is_some()).then(|| "subsegment".into());
         for (key, value) in [("parent_id", parent.map(Value::from)), ("type", kind), ("origin", origin), ("resource_arn", arn),
                              ("service", service), ("links", links)] {

@@ -35,10 +35,14 @@ fn response(parser: &mut Parser<'_, '_>, http: &mut Http) -> Result<(), Fault> {
         match key {
             b"status" => http.status = parser.int("http.response.status")?,
             b"content_length" => {
+                let place = parser.ahead()?;
                 http.content_length = match parser.value()? {
                     Value::Text(text) => Length::Text(text),
                     Value::Number(number, _) => Length::Number(number),
-                    Value::Bool(_) | Value::Other(_) => Length::None,
+                    Value::Bool(_) | Value::Other(_) => {
+                        parser.keep(&["http", "response"], name, place);
+                        Length::None
+                    }
                 };
             }
             _ => parser.extra(&["http", "response"], name)?,
@@ -48,22 +52,32 @@ fn response(parser: &mut Parser<'_, '_>, http: &mut Http) -> Result<(), Fault> {
     Ok(())
 }
 
-pub(super) fn cause(parser: &mut Parser<'_, '_>) -> Result<Cause, Fault> {
+pub(super) fn cause(parser: &mut Parser<'_, '_>, name: Text) -> Result<Cause, Fault> {
     if parser.scan.peek()? == b'"' {
         return Ok(Cause::Id(parser.scan.string()?));
     }
     let (mut exceptions, mut working_directory, mut paths) = (Entries::default(), Text::NONE, Place::NONE);
     let mut empty = true;
+    let place = parser.ahead()?;
     let present = parser.object("cause", &mut |parser, key, name| {
         empty = false;
         match key {
             b"working_directory" => working_directory = parser.text("cause.working_directory")?,
-            b"paths" => paths = parser.texts("cause.paths")?,
-            b"exceptions" => exceptions = exception_list(parser)?,
+            b"paths" => paths = parser.texts("cause.paths", &["cause"], name)?,
+            b"exceptions" => {
+                let place = parser.ahead()?;
+                exceptions = exception_list(parser)?;
+                if exceptions.is_empty() && place.get(parser.scan.json()).starts_with(b"[") {
+                    parser.keep(&["cause"], name, place);
+                }
+            }
             _ => parser.extra(&["cause"], name)?,
         }
         Ok(())
     })?;
+    if present && empty {
+        parser.keep(&[], name, place);
+    }
     Ok(if present {
         Cause::Exceptions { exceptions, working_directory, paths, empty }
     } else {
@@ -84,8 +98,10 @@ fn exception_list(parser: &mut Parser<'_, '_>) -> Result<Entries, Fault> {
             cause: Text::NONE,
             frames: Entries::default(),
             stack: Place::NONE,
+            others: Entries::default(),
         };
-        parser.object("cause.exceptions", &mut |parser, key, _| {
+        let others = parser.document.of_exceptions.len();
+        parser.object("cause.exceptions", &mut |parser, key, name| {
             match key {
                 b"id" => exception.id = parser.text("exceptions.id")?,
                 b"message" => exception.message = parser.text("exceptions.message")?,
@@ -97,11 +113,18 @@ fn exception_list(parser: &mut Parser<'_, '_>) -> Result<Entries, Fault> {
                 b"stack" => {
                     exception.stack = parser.ahead()?;
                     exception.frames = frames(parser)?;
+                    if exception.frames.is_empty() && exception.stack.get(parser.scan.json()) != b"null" {
+                        parser.keep_of_exception(name, exception.stack);
+                    }
                 }
-                _ => parser.pass()?,
+                _ => {
+                    let value = parser.scan.skip(0)?;
+                    parser.keep_of_exception(name, value);
+                }
             }
             Ok(())
         })?;
+        exception.others = Entries { start: others, end: parser.document.of_exceptions.len() };
         parser.document.exceptions.push(exception);
         Ok(())
     })?;
@@ -198,7 +221,7 @@ pub(super) fn aws(parser: &mut Parser<'_, '_>, outermost: bool) -> Result<Aws, F
             b"queue_url" => aws.queue_url = parser.text("aws.queue_url")?,
             b"table_name" => aws.table_name = parser.text("aws.table_name")?,
             b"retries" => aws.retries = parser.int("aws.retries")?,
-            b"table_names" => aws.table_names = parser.texts("aws.table_names")?,
+            b"table_names" => aws.table_names = parser.texts("aws.table_names", &["aws"], name)?,
             b"resource_names" => aws.resource_names = names_of_resources(parser, name)?,
             b"ec2" => host::ec2(parser, outermost)?,
             b"ecs" => host::ecs(parser, outermost)?,
@@ -219,11 +242,10 @@ fn names_of_resources(parser: &mut Parser<'_, '_>, name: Text) -> Result<Place, 
     let place = parser.ahead()?;
     let json = parser.scan.json();
     let mut list = host::reborrow(parser);
-    list.texts("aws.resource_names")?;
-    let is_list = list.wrong.is_none() && place.get(json).starts_with(b"[");
-    if is_list {
+    let read = list.texts("aws.resource_names", &["aws"], name)?;
+    if list.wrong.is_none() && place.get(json).starts_with(b"[") {
         parser.scan.skip(0)?;
-        return Ok(place);
+        return Ok(read);
     }
     parser.extra(&["aws"], name)?;
     Ok(Place::NONE)

@@ -4,7 +4,8 @@ use super::scan::{Fault, Scanner, Text};
 
 /// Appends one JSON value of a document that was read already.
 ///
-/// Numbers with more digits than a double holds stay as they are; the reference rounds them.
+/// Numbers with more digits than a double holds stay as they are; the reference rounds them. One that no double holds, for
+/// which it drops the document, becomes a string: most readers of JSON refuse it.
 pub(super) fn write(value: &[u8], out: &mut Vec<u8>) {
     let start = out.len();
     let mut scan = Scanner::new(value);
@@ -145,7 +146,8 @@ fn number(number: &str, out: &mut Vec<u8>) {
     let digits = number.bytes().take_while(|byte| !matches!(byte, b'e' | b'E')).filter(u8::is_ascii_digit);
     let whole = !number.contains(['.', 'e', 'E']);
     match number.parse::<f64>() {
-        Ok(value) if !whole && value.is_finite() && digits.count() <= 15 => crate::json::double(out, value),
+        Ok(value) if value.is_infinite() => crate::json::string(out, number.as_bytes()),
+        Ok(value) if !whole && digits.count() <= 15 => crate::json::double(out, value),
         _ => out.extend_from_slice(number.as_bytes()),
     }
 }
@@ -165,6 +167,7 @@ mod tests {
                 r#"{"a":[true,"x",{}],"b":{"c":null,"d":1}}"#,
             ),
             ("[1, 1.0, 1.50, 1e2, -0.0, 1e21, 1e-7, 0.1]", "[1,1,1.5,100,-0,1e+21,1e-7,0.1]"),
+            ("[1e400, -1E400]", r#"["1e400","-1E400"]"#),
             ("[9007199254740993, 1795223398.42012861]", "[9007199254740993,1795223398.42012861]"),
             (
                 r#""<a href=\"x\">&\u2028\/\u00e9\t\u0001""#,

@@ -14,6 +14,10 @@ pub(super) struct Document {
     pub(super) annotations: Vec<Annotation>,
     pub(super) metadata: Vec<Namespace>,
     pub(super) links: Vec<Link>,
+    /// Links that lead nowhere, if they are preserved.
+    pub(super) odd_links: Vec<Place>,
+    /// Members of exceptions without a place of their own, if they are preserved.
+    pub(super) of_exceptions: Vec<Namespace>,
     /// Fields without a place of their own, if they are preserved.
     pub(super) extras: Vec<Extra>,
     /// How many segments were met, nested ones and dropped ones among them.
@@ -29,6 +33,8 @@ impl Document {
         self.annotations.clear();
         self.metadata.clear();
         self.links.clear();
+        self.odd_links.clear();
+        self.of_exceptions.clear();
         self.extras.clear();
         self.seen = 0;
     }
@@ -79,6 +85,7 @@ pub(super) struct Segment {
     pub(super) annotations: Entries,
     pub(super) metadata: Entries,
     pub(super) links: Entries,
+    pub(super) odd_links: Entries,
     pub(super) precursor_ids: Place,
 }
 
@@ -106,6 +113,7 @@ impl Segment {
         annotations: Entries { start: 0, end: 0 },
         metadata: Entries { start: 0, end: 0 },
         links: Entries { start: 0, end: 0 },
+        odd_links: Entries { start: 0, end: 0 },
         precursor_ids: Place::NONE,
     };
 }
@@ -169,6 +177,8 @@ pub(super) struct Exception {
     pub(super) frames: Entries,
     /// The frames as they stand in the document.
     pub(super) stack: Place,
+    /// What else it has.
+    pub(super) others: Entries,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -251,7 +261,7 @@ pub(super) enum Value {
     Other(Place),
 }
 
-/// One namespace of the metadata: an object, or null.
+/// One namespace of the metadata, which is an object or null; or any other member.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Namespace {
     pub(super) name: Text,

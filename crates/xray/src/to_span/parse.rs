@@ -149,7 +149,13 @@ fn field(
         b"name" => segment.name = parser.text("name")?,
         b"id" => required.id = parser.text("id")?,
         b"trace_id" => required.trace_id = parser.text("trace_id")?,
-        b"parent_id" => required.parent_id = parser.text("parent_id")?,
+        b"parent_id" => {
+            let value = parser.ahead()?;
+            required.parent_id = parser.text("parent_id")?;
+            if level > 0 && required.parent_id.is_some() {
+                parser.keep(&[], name, value);
+            }
+        }
         b"start_time" => required.start = parser.double("start_time")?,
         b"end_time" => required.end = parser.double("end_time")?,
         b"type" => segment.kind = parser.text("type")?,
@@ -161,13 +167,13 @@ fn field(
         b"throttle" => segment.throttle = parser.flag("throttle")?,
         b"traced" => segment.traced = parser.flag("traced")?,
         b"http" => segment.http = blocks::http(parser)?,
-        b"cause" => segment.cause = blocks::cause(parser)?,
+        b"cause" => segment.cause = blocks::cause(parser, name)?,
         b"aws" => segment.aws = blocks::aws(parser, level == 0)?,
         b"sql" => segment.sql = blocks::sql(parser)?,
         b"annotations" => segment.annotations = blocks::annotations(parser)?,
         b"metadata" => segment.metadata = metadata(parser)?,
-        b"links" => segment.links = links(parser)?,
-        b"precursor_ids" => segment.precursor_ids = parser.texts("precursor_ids")?,
+        b"links" => (segment.links, segment.odd_links) = links(parser)?,
+        b"precursor_ids" => segment.precursor_ids = parser.texts("precursor_ids", &[], name)?,
         b"origin" => {
             let origin = outermost(parser, level, name, "origin")?;
             parser.document.root.origin = origin.or(parser.document.root.origin);
@@ -193,9 +199,8 @@ fn outermost(
         return parser.text(field);
     }
     let value = parser.ahead()?;
-    if parser.text(field)?.is_some() && parser.preserve {
-        let extra = super::document::Extra { segment: parser.current, path: &[], key: name, value };
-        parser.document.extras.push(extra);
+    if parser.text(field)?.is_some() {
+        parser.keep(&[], name, value);
     }
     Ok(Text::NONE)
 }
@@ -254,11 +259,12 @@ fn metadata(parser: &mut Parser<'_, '_>) -> Result<Entries, Fault> {
     Ok(Entries { start, end: parser.document.metadata.len() })
 }
 
-fn links(parser: &mut Parser<'_, '_>) -> Result<Entries, Fault> {
-    let start = parser.document.links.len();
+/// The links, and those that lead nowhere.
+fn links(parser: &mut Parser<'_, '_>) -> Result<(Entries, Entries), Fault> {
+    let (start, odd) = (parser.document.links.len(), parser.document.odd_links.len());
     let json = parser.scan.json();
     parser.array("links", &mut |parser| {
-        let (mut trace_id, mut id) = (Text::NONE, Text::NONE);
+        let (place, mut trace_id, mut id) = (parser.ahead()?, Text::NONE, Text::NONE);
         let mut attributes = super::scan::Place::NONE;
         parser.object("links", &mut |parser, key, _| {
             match key {
@@ -274,12 +280,14 @@ fn links(parser: &mut Parser<'_, '_>) -> Result<Entries, Fault> {
             }
             Ok(())
         })?;
-        // One that leads nowhere says nothing.
         let ids = (ids::parse_trace_id(&trace_id.get(json)), ids::parse_segment_id(&id.get(json)));
         if let (Some(trace_id), Some(id)) = ids {
             parser.document.links.push(Link { trace_id, id, attributes });
+        } else if parser.preserve {
+            parser.document.odd_links.push(place);
         }
         Ok(())
     })?;
-    Ok(Entries { start, end: parser.document.links.len() })
+    let links = Entries { start, end: parser.document.links.len() };
+    Ok((links, Entries { start: odd, end: parser.document.odd_links.len() }))
 }

@@ -5,10 +5,10 @@ use std::collections::BTreeMap;
 use super::Writer;
 use super::any::{self, members};
 use super::attributes::nested;
-use super::document::{Annotation, Cause, Extra, Link, Segment, Value};
+use super::document::{Annotation, Cause, Entries, Exception, Extra, Link, Segment, Value};
 use super::scan::{Place, Scanner, Text};
 use super::span::write_id;
-use crate::names;
+use crate::{ids, names};
 
 /// `Span.links`, and the fields of `Link`.
 const LINKS: u32 = 13;
@@ -48,7 +48,40 @@ impl Writer<'_> {
         self.list(out, names::TABLE_NAMES, segment.aws.table_names);
         self.list(out, names::RESOURCE_NAMES, segment.aws.resource_names);
         self.list(out, names::PRECURSOR_IDS, segment.precursor_ids);
-        self.extras(out, number, annotations);
+        self.odd_links(out, segment.odd_links);
+        self.extras(out, segment, number, annotations);
+    }
+
+    /// Links that lead nowhere are none of a span.
+    fn odd_links(&mut self, out: &mut Vec<u8>, links: Entries) {
+        if links.is_empty() {
+            return;
+        }
+        self.scratch.clear();
+        for link in links.of(&self.document.odd_links) {
+            self.scratch.push(if self.scratch.is_empty() { b'[' } else { b',' });
+            super::canonical::write(link.get(self.json), self.scratch);
+        }
+        self.scratch.push(b']');
+        self.attributes.bytes(out, names::LINKS.as_bytes(), self.scratch);
+    }
+
+    /// What an exception says beside what its event's attributes do.
+    pub(super) fn preserve_exception(&mut self, out: &mut Vec<u8>, exception: &Exception) {
+        if exception.others.is_empty() {
+            return;
+        }
+        let others = exception.others.of(&self.document.of_exceptions).iter();
+        let members: BTreeMap<_, _> = others.map(|it| (it.name.get(self.json), it.value)).collect();
+        self.scratch.clear();
+        for (name, value) in members {
+            self.scratch.push(if self.scratch.is_empty() { b'{' } else { b',' });
+            crate::json::string(self.scratch, &name);
+            self.scratch.push(b':');
+            super::canonical::write(value.get(self.json), self.scratch);
+        }
+        self.scratch.push(b'}');
+        self.attributes.bytes(out, names::EXCEPTION_EXTRA.as_bytes(), self.scratch);
     }
 
     fn preserve_cause(&mut self, out: &mut Vec<u8>, cause: &Cause) {
@@ -103,7 +136,7 @@ impl Writer<'_> {
     }
 
     /// Everything else, in one object of the document's shape.
-    fn extras(&mut self, out: &mut Vec<u8>, number: usize, annotations: &[Annotation]) {
+    fn extras(&mut self, out: &mut Vec<u8>, segment: &Segment, number: usize, annotations: &[Annotation]) {
         // Those that are no scalars are among the extras already.
         let scalars = annotations.iter().filter(|it| !matches!(it.value, Value::Other(_)));
         let extra =
@@ -112,6 +145,7 @@ impl Writer<'_> {
         let extras = &self.document.extras;
         let first = extras.partition_point(|extra| extra.segment < number);
         let own = extras.iter().skip(first).take_while(|it| it.segment == number);
+        let own = own.filter(|it| !self.says_what_encloses(it, segment));
         let mine: Vec<&Extra> = own.chain(&scalars).collect();
         if mine.is_empty() {
             return;
@@ -119,6 +153,16 @@ impl Writer<'_> {
         self.scratch.clear();
         write_tree(self.scratch, &mine, 0, self.json);
         self.attributes.bytes(out, names::EXTRA.as_bytes(), self.scratch);
+    }
+}
+
+impl Writer<'_> {
+    /// Whether a field is the parent that the span has anyway.
+    fn says_what_encloses(&self, extra: &Extra, segment: &Segment) -> bool {
+        let id = || Scanner::new(extra.value.get(self.json)).string().unwrap_or_default();
+        extra.path.is_empty()
+            && &*extra.key.get(self.json) == b"parent_id"
+            && ids::parse_segment_id(&id().get(extra.value.get(self.json))) == segment.enclosing
     }
 }
 

@@ -114,6 +114,10 @@ impl Writer<'_> {
                 self.attributes.int(out, status, http.status);
                 match http.content_length {
                     Length::None => {}
+                    // What the reference cuts off is kept with everything else.
+                    Length::Number(number) if self.options.preserve && number as i64 as f64 != number => {
+                        self.attributes.double(out, length.as_bytes(), number);
+                    }
                     Length::Number(number) => self.attributes.whole(out, length.as_bytes(), number as i64),
                     Length::Text(text) => self.text(out, length, text),
                 }
@@ -232,6 +236,7 @@ impl Writer<'_> {
                 self.json_text(out, names::EXCEPTION_STACK, exception.stack);
             }
         }
+        self.preserve_exception(out, exception);
     }
 }
 

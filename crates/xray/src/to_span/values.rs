@@ -1,6 +1,6 @@
 //! Typed values out of a document: what has another type is passed over, and noted against the segment that it is in.
 
-use super::document::{Document, Extra, Value};
+use super::document::{Document, Extra, Namespace, Value};
 use super::refusal::Reason;
 use super::scan::{Fault, Place, Scanner, Text, Word};
 
@@ -101,13 +101,26 @@ impl<'a, 'd> Parser<'a, 'd> {
         }
     }
 
-    /// An array of strings as a place; null is none.
-    pub(super) fn texts(&mut self, field: &'static str) -> Result<Place, Fault> {
-        let mut look = self.scan.clone();
-        let place = look.skip(0)?;
+    /// An array of strings as a place; null is none. One with nulls in it is no list of texts: where fields are kept it is
+    /// among those without a place of their own.
+    pub(super) fn texts(
+        &mut self,
+        field: &'static str,
+        path: &'static [&'static str],
+        key: Text,
+    ) -> Result<Place, Fault> {
+        let place = self.ahead()?;
         match self.scan.peek()? {
             b'[' => {
-                self.array(field, &mut |parser| parser.text(field).map(|_| ()))?;
+                let mut has_null = false;
+                self.array(field, &mut |parser| {
+                    has_null |= parser.scan.peek()? == b'n';
+                    parser.text(field).map(|_| ())
+                })?;
+                if has_null && self.preserve {
+                    self.keep(path, key, place);
+                    return Ok(Place::NONE);
+                }
                 Ok(place)
             }
             b'n' => self.scan.word().map(|_| Place::NONE),
@@ -175,10 +188,22 @@ impl<'a, 'd> Parser<'a, 'd> {
     /// A field that has no place of its own.
     pub(super) fn extra(&mut self, path: &'static [&'static str], key: Text) -> Result<(), Fault> {
         let value = self.scan.skip(0)?;
+        self.keep(path, key, value);
+        Ok(())
+    }
+
+    /// Keeps a member of an exception that has no place of its own, if such are kept.
+    pub(super) fn keep_of_exception(&mut self, name: Text, value: Place) {
+        if self.preserve {
+            self.document.of_exceptions.push(Namespace { name, value });
+        }
+    }
+
+    /// Keeps a field that has no place of its own, if such are kept.
+    pub(super) fn keep(&mut self, path: &'static [&'static str], key: Text, value: Place) {
         if self.preserve {
             self.document.extras.push(Extra { segment: self.current, path, key, value });
         }
-        Ok(())
     }
 
     /// The value that follows as a place, without passing over it.

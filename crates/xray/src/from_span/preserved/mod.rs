@@ -184,6 +184,7 @@ fn put_known<'m>(root: &mut Object<'m>, key: &[u8], raw: &'m [u8]) -> bool {
         names::EMBEDDED
         | names::NAME
         | names::EXTRA
+        | names::LINKS
         | names::ANNOTATIONS
         | "aws.service"
         | "db.connection_string"
@@ -335,6 +336,7 @@ fn put_exceptions<'m>(root: &mut Object<'m>, span: &SpanRead<'m>, context: &mut 
 
 fn exception<'m>(event: &Event<'m>, context: &mut Context) -> Object<'m> {
     let mut exception = Object::default();
+    let mut extra = AnyValue::Empty;
     for attribute in event.attributes() {
         let raw = attribute.value_bytes();
         match str::from_utf8(attribute.key().as_bytes()).unwrap_or_default() {
@@ -346,8 +348,14 @@ fn exception<'m>(event: &Event<'m>, context: &mut Context) -> Object<'m> {
             names::EXCEPTION_SKIPPED => exception.attribute("skipped", raw),
             names::EXCEPTION_CAUSE => exception.attribute("cause", raw),
             names::EXCEPTION_STACK => exception.json_text("stack", raw),
+            names::EXCEPTION_EXTRA => extra = attribute.value(),
             _ => {}
         }
+    }
+    if let AnyValue::String(text) = extra
+        && let Some((_, json)) = scan::document(text.as_bytes())
+    {
+        exception.merge(json);
     }
     if !exception.has("id") {
         // X-Ray wants one.
@@ -374,6 +382,15 @@ fn put_links<'m>(root: &mut Object<'m>, span: &SpanRead<'m>, context: &mut Conte
             object.json("attributes", text);
         }
         object.write(&mut list);
+    }
+    let odd = of_name(span, names::LINKS).and_then(scan::document);
+    for link in odd.into_iter().flat_map(|(_, json)| scan::elements_of(json)) {
+        if context.room.is_full(list.len()) {
+            context.room.links_left_out += 1;
+            continue;
+        }
+        list.push(if list.is_empty() { b'[' } else { b',' });
+        scan::compact(&mut list, link);
     }
     if !list.is_empty() {
         list.push(b']');
