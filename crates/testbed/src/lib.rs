@@ -47,13 +47,14 @@ pub fn eventually<T>(what: &str, mut done: impl FnMut() -> Option<T>) -> T {
     }
 }
 
-/// Runs one of the scripts of this crate that install what tests need.
+/// Runs one of the scripts of this crate that install what tests need, with its argument if it takes one.
 ///
 /// # Errors
 /// What the script says.
 pub fn set_up_with(script: &str) -> Result<(), String> {
+    let (script, argument) = script.split_once(' ').map_or((script, None), |(it, rest)| (it, Some(rest)));
     let script = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join(script);
-    let output = std::process::Command::new("sh").arg(script).output();
+    let output = std::process::Command::new("sh").arg(script).args(argument).output();
     let output = output.map_err(|error| format!("no shell: {error}"))?;
     match output.status.success() {
         true => Ok(()),

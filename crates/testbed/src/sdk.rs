@@ -46,7 +46,7 @@ pub fn available() -> bool {
 }
 
 fn set_up() -> Result<(), String> {
-    set_up_with("setup.sh").map_err(|why| format!("the SDKs can't be set up: {why}"))
+    set_up_with("setup.sh sdk").map_err(|why| format!("the SDKs can't be set up: {why}"))
 }
 
 fn root() -> PathBuf {

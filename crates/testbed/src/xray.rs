@@ -23,7 +23,7 @@ pub struct Sent {
 pub fn available() -> bool {
     static READY: OnceLock<Result<(), String>> = OnceLock::new();
     let ready =
-        || set_up_with("setup_xray.sh").map_err(|why| format!("the X-Ray SDKs can't be set up: {why}"));
+        || set_up_with("setup.sh xray").map_err(|why| format!("the X-Ray SDKs can't be set up: {why}"));
     match READY.get_or_init(ready) {
         Ok(()) => true,
         Err(why) => {

@@ -172,7 +172,7 @@ fn otlp_to_xray() {
 /// Whether moto and botocore are there; otherwise a line says why not.
 fn moto_is_there() -> bool {
     static READY: OnceLock<Result<(), String>> = OnceLock::new();
-    match READY.get_or_init(|| set_up_with("setup_moto.sh")) {
+    match READY.get_or_init(|| set_up_with("setup.sh moto")) {
         Ok(()) => true,
         Err(why) => {
             skip(&format!("moto can't be set up: {why}"));
