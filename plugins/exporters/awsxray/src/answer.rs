@@ -126,6 +126,9 @@ pub(crate) fn may_be_sent_again(code: &str) -> bool {
 pub(crate) const TOO_LARGE: &str = "too large";
 pub(crate) const REFUSED: &str = "refused by the peer";
 
+/// The code, in files, of a document that was given up. The books have the reason.
+pub(crate) const GIVEN_UP: &str = "GivenUp";
+
 /// Stands in the books for a code that is not known.
 pub(crate) const OTHER: &str = "other";
 

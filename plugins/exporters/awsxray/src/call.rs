@@ -76,6 +76,11 @@ enum Next {
 }
 
 impl Calls {
+    /// Where they go.
+    pub(crate) const fn endpoint(&self) -> &aws::endpoint::Endpoint {
+        &self.client.session().endpoint
+    }
+
     pub(crate) fn new(
         config: &Config,
         client: Client,

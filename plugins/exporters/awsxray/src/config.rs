@@ -116,7 +116,7 @@ impl Section for Config {
         });
         fields.field(
             "dead_letter",
-            "Keeps documents that X-Ray refuses for good, for `replay`. Ours.",
+            "Keeps documents that X-Ray refuses for good, or does not take in time, for `replay`. Ours.",
             |c| &mut c.dead_letter,
         );
         fields.flatten(|c| &mut c.delivery);

@@ -153,6 +153,33 @@ impl Exporter for AwsXray {
         }
     }
 
+    /// With `dead_letter` what nobody sends any more is kept, too.
+    async fn give_up(&self, batch: &Batch, progress: &mut Progress<Memory>, why: &Refused) {
+        let Some(running) = self.running.get().filter(|running| running.dead_letters.is_some()) else {
+            return;
+        };
+        let Progress { memory, settled } = progress;
+        loop {
+            let next = match memory.sending.take() {
+                None => running.next(batch, &mut memory.next, settled).unwrap_or_default(),
+                sending => sending,
+            };
+            let Some((documents, fates)) = next else { return };
+            running.write_down(&documents, &refusals(&fates.left(), answer::GIVEN_UP, &why.message)).await;
+            running.translators.done(documents);
+        }
+    }
+
+    fn destination(&self, _signal: Signal) -> Vec<(&'static str, String)> {
+        let endpoint = self.running.get().map(|running| running.calls.endpoint().url("/"));
+        let Some(Ok(url)) = endpoint else { return Vec::new() };
+        let usual = if url.scheme_str() == Some("https") { 443 } else { 80 };
+        vec![
+            ("server_address", url.host().unwrap_or_default().to_owned()),
+            ("server_port", url.port_u16().unwrap_or(usual).to_string()),
+        ]
+    }
+
     async fn close(&self) -> Result<(), BoxError> {
         let Some(running) = self.running.get() else { return Ok(()) };
         if let Some(records) = &running.records {
@@ -314,7 +341,12 @@ impl Running {
             others = refusals.len() - 1,
             "X-Ray refused segments"
         );
-        let Some(dead_letters) = &self.dead_letters else { return };
+        self.write_down(documents, refusals).await;
+    }
+
+    /// Writes documents to the dead letters, if they are kept.
+    async fn write_down(&self, documents: &Documents, refusals: &[Refusal]) {
+        let Some(dead_letters) = self.dead_letters.as_ref().filter(|_| !refusals.is_empty()) else { return };
         let dead_letters = Arc::clone(dead_letters);
         let time = Civil::from_unix_nanos(self.cx.clock.now().wall.into()).rfc3339();
         let record = |Refusal { document, code, message }: &Refusal| {
@@ -334,7 +366,7 @@ impl Running {
                     otelcol.component.kind = "exporter",
                     %error,
                     documents = count,
-                    "refused segments can't be kept"
+                    "segments can't be kept"
                 );
             }
         }
@@ -372,11 +404,8 @@ impl Counters {
                 "collimator_xray_documents_trimmed",
                 "Documents that were shortened to fit the API",
             ),
-            kept: counter("collimator_xray_dead_letters", "Refused documents that were kept in files"),
-            not_kept: counter(
-                "collimator_xray_dead_letters_failed",
-                "Refused documents that could not be kept",
-            ),
+            kept: counter("collimator_xray_dead_letters", "Documents that were kept in files"),
+            not_kept: counter("collimator_xray_dead_letters_failed", "Documents that could not be kept"),
         }
     }
 

@@ -303,6 +303,96 @@ async fn what_is_refused_for_good_is_in_the_books_and_replayed() {
     assert_eq!(api.ids(), ids(0..100), "each once, as it was sent first");
 }
 
+/// What was given up is in the files, so many documents, and arrives with a replay.
+async fn check_given_up(api: &Api, directory: &std::path::Path, count: usize) {
+    let found = replay::inspect(directory).unwrap();
+    assert_eq!((found.left(), found.kept["GivenUp"]), (count, count));
+    api.behave(Mood::Well);
+    let report = replayed(api, directory).await;
+    assert_eq!((report.delivered, report.left()), (count, 0));
+}
+
+#[tokio::test]
+async fn what_is_given_up_is_kept() {
+    for signal in [Signal::Traces, Signal::Xray] {
+        let directory = tempfile::tempdir().unwrap();
+        let more = format!(
+            ", dead_letter: {{directory: {}}},
+              retry_on_failure: {{initial_interval: 20ms, max_interval: 20ms, max_elapsed_time: 60ms}}",
+            directory.path().display()
+        );
+        let (api, unit) = exporter(&more);
+        api.behave(Mood::Unprocessed(2, "InternalFailure"));
+        let node = RunHarness::start(&*unit, signal).await.unwrap();
+        node.inlet.as_ref().unwrap().send(batch(signal, 0, 100)).await.unwrap();
+        let statement = node.finish().await;
+        let left = 100 - statement.left as usize;
+        assert_eq!(
+            statement.to_string(),
+            format!("entered 100 = left {} + refused{{retries used up}} {left}", 100 - left)
+        );
+        assert!(left > 0 && left < 100, "{signal}: {left}");
+        check_given_up(&api, directory.path(), left).await;
+        assert_eq!(api.ids().len(), 100, "{signal}: each once");
+    }
+}
+
+#[tokio::test]
+async fn what_is_left_when_time_is_up_is_kept() {
+    for signal in [Signal::Traces, Signal::Xray] {
+        let directory = tempfile::tempdir().unwrap();
+        let more = format!(
+            ", num_workers: 1, sending_queue: {{num_consumers: 1}}, dead_letter: {{directory: {}}}",
+            directory.path().display()
+        );
+        let (api, unit) = exporter(&more);
+        api.behave(Mood::Stall);
+        let node = RunHarness::start(&*unit, signal).await.unwrap();
+        // One is under way, one waits for its place, and four are in the queue.
+        for first in 0..6 {
+            node.inlet.as_ref().unwrap().send(batch(signal, first * 100, 100)).await.unwrap();
+        }
+        eventually("a call", || (!api.calls().is_empty()).then_some(())).await;
+        node.stopping.cancel();
+        assert_eq!(
+            node.finish().await.to_string(),
+            "entered 600 = left 0 + refused{shutdown} 600",
+            "{signal}"
+        );
+        check_given_up(&api, directory.path(), 600).await;
+        assert_eq!(api.ids().len(), 600, "{signal}: each once");
+    }
+}
+
+#[tokio::test]
+async fn what_somebody_waits_for_is_not_kept() {
+    let directory = tempfile::tempdir().unwrap();
+    let more = format!(
+        ", sending_queue: {{enabled: false}}, retry_on_failure: {{enabled: false}}, dead_letter: {{directory: {}}}",
+        directory.path().display()
+    );
+    let (api, unit) = exporter(&more);
+    api.behave(Mood::Error(500, "", ""));
+    let node = RunHarness::start(&*unit, Signal::Xray).await.unwrap();
+    let verdict = node.send(batch(Signal::Xray, 0, 10)).await;
+    assert!(matches!(verdict.await, Verdict::Refused(refused) if refused.is_retryable()));
+    node.finish().await;
+    assert_eq!(replay::inspect(directory.path()).unwrap(), replay::Report::default());
+}
+
+#[tokio::test]
+async fn metrics_tell_where_it_sends_to() {
+    let (api, unit) = exporter("");
+    let node = RunHarness::start(&*unit, Signal::Xray).await.unwrap();
+    node.send(batch(Signal::Xray, 0, 1)).await;
+    eventually("a call", || (!api.calls().is_empty()).then_some(())).await;
+    let port = api.url().rsplit_once(':').unwrap().1.to_owned();
+    let metrics = node.metrics();
+    let label = format!("server_address=\"127.0.0.1\",server_port=\"{port}\"");
+    assert!(metrics.contains(&label), "{metrics}");
+    node.finish().await;
+}
+
 async fn replayed(api: &Api, directory: &std::path::Path) -> replay::Report {
     let yaml = format!("{{endpoint: \"{}\", region: eu-west-1, local_mode: true}}", api.url());
     let config = findings(&yaml).0.unwrap();

@@ -115,6 +115,12 @@ impl Fates {
         self.0.iter().filter(|fate| matches!(fate, Fate::Open(_))).count()
     }
 
+    /// What is open.
+    pub(crate) fn left(&self) -> Call {
+        let open = self.0.iter().enumerate().filter(|(_, fate)| matches!(fate, Fate::Open(_)));
+        open.map(|(index, _)| index).collect()
+    }
+
     /// The calls that take what is open, each within the API's count and `max_bytes` of body.
     ///
     /// What came back [`ALONE`] times goes alone.

@@ -1,4 +1,4 @@
-//! Documents that X-Ray refused for good, kept in files until somebody has mended the cause.
+//! Documents that X-Ray refused for good, or did not take in time, kept in files until somebody has mended the cause.
 //!
 //! A file has one JSON object to a line: `time` (RFC 3339), `code` and `message` of the refusal, and the `document` as
 //! the text that was sent. A line is written whole and synced to the disk before the document is forgotten; after a
@@ -39,9 +39,11 @@ impl Default for Config {
 
 impl Section for Config {
     fn describe(fields: &mut Fields<Self>) {
-        fields.field("directory", "Where documents that X-Ray refuses are kept; empty keeps none.", |c| {
-            &mut c.directory
-        });
+        fields.field(
+            "directory",
+            "Where documents are kept that X-Ray refuses, or does not take in time; empty keeps none.",
+            |c| &mut c.directory,
+        );
         fields
             .field("max_file_mib", "Size at which a new file is begun.", |c| &mut c.max_file_mib)
             .range(1..=1 << 20);
@@ -51,7 +53,7 @@ impl Section for Config {
     }
 }
 
-/// Where documents go that were refused.
+/// Where documents go that were refused or given up.
 pub(crate) struct DeadLetters {
     directory: PathBuf,
     /// Of the files that this exporter writes: its id, without what a file's name should not have.
