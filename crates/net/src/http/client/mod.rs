@@ -5,18 +5,15 @@
 mod authorize;
 mod config;
 mod connector;
+mod parts;
 
-use std::convert::Infallible;
-use std::pin::Pin;
 use std::sync::Arc;
-use std::task::{Context, Poll};
 use std::time::Duration;
 
 use ::config::Secret;
 use bytes::{Bytes, BytesMut};
 use http::header::{CONNECTION, CONTENT_ENCODING, PROXY_AUTHORIZATION, USER_AGENT};
 use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, Uri};
-use http_body::{Body, Frame, SizeHint};
 use http_body_util::BodyExt as _;
 use hyper_util::client::legacy;
 use hyper_util::rt::{TokioExecutor, TokioTimer};
@@ -29,6 +26,7 @@ use crate::dial::{Proto, Unresolved};
 use crate::proxy::{Environment, Proxies, ProxyError};
 use crate::tls::{self, ClientTls, TlsError};
 use connector::Connector;
+use parts::Parts;
 
 /// What an HTTP client does. The keys are the Collector's unless marked as ours. Durations of zero are no limit.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -248,12 +246,11 @@ impl Client {
         if let Some(authorizer) = &self.authorizer {
             let (mut head, body) = request.into_parts();
             let headers = &mut head.headers;
-            let outgoing =
-                Outgoing { method: &head.method, url: &head.uri, headers, body: body.parts.as_slice() };
+            let outgoing = Outgoing { method: &head.method, url: &head.uri, headers, body: body.as_slice() };
             proof = authorizer.authorize(outgoing).await?;
             request = http::Request::from_parts(head, body);
         }
-        let sent_len = usize::try_from(request.body().left).unwrap_or(usize::MAX);
+        let sent_len = usize::try_from(request.body().len()).unwrap_or(usize::MAX);
         let response = self.pool.request(request).await.map_err(|error| unsent(&error))?;
         let (head, mut body) = response.into_parts();
         if let (StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN, Some(authorizer)) =
@@ -377,42 +374,4 @@ fn chain(error: &dyn std::error::Error) -> String {
         source = inner.source();
     }
     text
-}
-
-/// A body in parts, which are sent as they are.
-struct Parts {
-    parts: std::vec::IntoIter<Bytes>,
-    left: u64,
-}
-
-impl Parts {
-    fn new(mut parts: Vec<Bytes>) -> Self {
-        parts.retain(|part| !part.is_empty());
-        let left = parts.iter().map(|part| part.len() as u64).sum();
-        Self { parts: parts.into_iter(), left }
-    }
-}
-
-impl Body for Parts {
-    type Data = Bytes;
-    type Error = Infallible;
-
-    fn poll_frame(
-        mut self: Pin<&mut Self>,
-        _cx: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
-        let part = self.parts.next();
-        Poll::Ready(part.map(|part| {
-            self.left = self.left.saturating_sub(part.len() as u64);
-            Ok(Frame::data(part))
-        }))
-    }
-
-    fn is_end_stream(&self) -> bool {
-        self.left == 0
-    }
-
-    fn size_hint(&self) -> SizeHint {
-        SizeHint::with_exact(self.left)
-    }
 }
