@@ -106,7 +106,10 @@ fn mistakes_are_named() {
     );
     check_error::<grpc::client::Config>("compression: lz5", "lz5");
     check_error::<grpc::client::Config>("balancer_name: zz", "zz");
-    check_error::<grpc::client::Config>("auth: {authenticator: x}", "there are no authenticators yet");
+    check_error::<grpc::client::Config>(
+        "auth: {authenticator: x}",
+        "there are no authenticators for gRPC yet",
+    );
     check_error::<grpc::client::Config>("tls: {max_version: '1.1'}", "min_version cannot be greater");
     check_error::<grpc::client::Config>(
         "tls: {max_version: '1.2', cipher_suites: [TLS_RSA_WITH_AES_128_GCM_SHA256]}",

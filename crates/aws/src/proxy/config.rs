@@ -116,9 +116,12 @@ impl Section for Config {
         }
         checks.listens("endpoint", "tcp", self.endpoint.as_str());
         match self.endpoint.rsplit_once(':') {
-            None => checks.at("endpoint", format!("address {}: missing port in address", self.endpoint)),
+            None => {
+                checks.when_built("endpoint", format!("address {}: missing port in address", self.endpoint));
+            }
             Some((_, port)) if port.parse::<u16>().is_err() => {
-                checks.at("endpoint", format!("invalid port {port:?}: a number up to 65535 is needed"));
+                checks
+                    .when_built("endpoint", format!("invalid port {port:?}: a number up to 65535 is needed"));
             }
             Some(_) => {}
         }

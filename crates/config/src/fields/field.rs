@@ -202,7 +202,10 @@ impl<S: 'static> Field<S> {
                 reader.warning(reader.place(), format!("`{}` has no effect: {why}", self.name));
             }
             Some((Severity::Error, why)) => {
-                reader.error(reader.place(), format!("`{}` is not supported: {why}", self.name));
+                // What is not built can't suffer from it.
+                let message = format!("`{}` is not supported: {why}", self.name);
+                let finding = Diagnostic::error(reader.place(), reader.path(), message);
+                reader.push_of_check(Diagnostic { of_build: true, ..finding });
             }
         }
     }

@@ -209,9 +209,9 @@ fn check_transport(transport: &str) -> Result<(), String> {
 
 fn check_endpoint(checks: &mut Checks, endpoint: &str) {
     match endpoint.rsplit_once(':') {
-        None => checks.at("endpoint", format!("address {endpoint}: missing port in address")),
+        None => checks.when_built("endpoint", format!("address {endpoint}: missing port in address")),
         Some((_, port)) if port.parse::<u16>().is_err() => {
-            checks.at("endpoint", format!("invalid port {port:?}: a number up to 65535 is needed"));
+            checks.when_built("endpoint", format!("invalid port {port:?}: a number up to 65535 is needed"));
         }
         Some(_) => {}
     }

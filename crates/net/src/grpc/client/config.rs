@@ -116,7 +116,7 @@ impl Section for Config {
         fields.field("resolve_interval", "How often the endpoint's name is looked up. Ours.", |c| {
             &mut c.resolve_interval
         });
-        fields.unsupported("auth", "Extension that signs calls.", "there are no authenticators yet");
+        fields.unsupported("auth", "Extension that signs calls.", "there are no authenticators for gRPC yet");
         fields.unsupported("middlewares", "Extensions that calls pass through.", "there are none yet");
     }
 

@@ -104,7 +104,7 @@ impl Section for Config {
         fields.unsupported(
             "auth",
             "Extension that authenticates callers.",
-            "there are no authenticators yet",
+            "there are no authenticators of callers yet",
         );
         fields.unsupported("middlewares", "Extensions that calls pass through.", "there are none yet");
     }

@@ -143,7 +143,7 @@ impl Section for Config {
         fields.unsupported(
             "auth",
             "Extension that authenticates callers.",
-            "there are no authenticators yet",
+            "there are no authenticators of callers yet",
         );
         fields.unsupported("middlewares", "Extensions that requests pass through.", "there are none yet");
     }
