@@ -46,10 +46,10 @@ pub fn promtool(exposition: &str) -> Vec<String> {
     said
 }
 
-/// What `promtool check config` says of a configuration and the rules that it names.
+/// What promtool says of a file: `check config`, which looks at the rules that it names, too, or `test rules`.
 #[must_use]
-pub fn check_config(path: &Path) -> String {
-    let output = program("promtool").args(["check", "config"]).arg(path).output().unwrap();
+pub fn promtool_on(path: &Path, command: [&str; 2]) -> String {
+    let output = program("promtool").args(command).arg(path).output().unwrap();
     String::from_utf8_lossy(&[output.stdout, output.stderr].concat()).into_owned()
 }
 

@@ -230,10 +230,14 @@ fn metrics(query: &str) -> BTreeSet<&str> {
 }
 
 #[test]
-fn prometheus_takes_its_configuration_and_rules() {
+fn prometheus_takes_its_configuration_and_the_rules_do_what_they_say() {
     if prometheus::available() {
-        let said = prometheus::check_config(&root().join("deploy/grafana/prometheus.yml"));
+        let config = root().join("deploy/grafana/prometheus.yml");
+        let said = prometheus::promtool_on(&config, ["check", "config"]);
         assert!(said.contains("SUCCESS: 3 rules found"), "{said}");
+        let tests = root().join("crates/testbed/deploy/alerts_test.yml");
+        let said = prometheus::promtool_on(&tests, ["test", "rules"]);
+        assert!(said.contains("SUCCESS"), "{said}");
     }
 }
 

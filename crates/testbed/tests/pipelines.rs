@@ -58,6 +58,17 @@ fn what_is_wrong_is_shown_with_its_place() {
     assert!(said.contains("verbosity"), "it says what would have been right:\n{said}");
 }
 
+#[test]
+fn the_span_of_the_readme_is_taken() {
+    let readme = std::fs::read_to_string(pipelines().join("../README.md")).unwrap();
+    let (_, after) = readme.split_once("curl localhost:4318/v1/traces --json '").unwrap();
+    let (body, _) = after.split_once('\'').unwrap();
+    let collector = Collector::start_with(&pipeline("local.yaml"), &PORTS);
+    let response = http::post(collector.http(), "/v1/traces", &[http::JSON], body.as_bytes());
+    assert_eq!((response.status, response.text().as_str()), (200, "{\"partialSuccess\":{}}"));
+    collector.stop_clean().account.passed("exporter debug (traces)", "spans", 1);
+}
+
 async fn send_everything(collector: &Collector) {
     let client = Client::connect(collector.grpc()).await;
     for (path, signal) in
