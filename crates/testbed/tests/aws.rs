@@ -5,7 +5,7 @@
 use serde_json::{Value, json};
 use testbed::aws::{SECRET, Service, ask};
 use testbed::http::{self, PROTOBUF};
-use testbed::{Collector, xray};
+use testbed::{Collector, eventually, xray};
 
 /// No credentials but those that a test gives, and no metadata service.
 const NOTHING: [(&str, &str); 3] = [
@@ -155,7 +155,10 @@ fn sampling_is_answered_from_a_file_without_an_account() {
     write(&rules, &[rule("a", 7)]);
     let collector = proxy(&format!("rules: '{}'", rules.display()), &[]);
     let answer = ask(collector.xray_proxy());
-    assert_eq!(answer, json!({"rules": ["a", "Default"], "targets": {"a": 7, "Default": 1}}));
+    // What clients have of before the start is taken back first, for ten seconds.
+    assert_eq!(answer, json!({"rules": ["a", "Default"], "targets": {"a": 0, "Default": 0}}));
+    let targets = json!({"a": 7, "Default": 1});
+    eventually("reservoirs", || (ask(collector.xray_proxy())["targets"] == targets).then_some(()));
     write(&rules, &[rule("a", 7), rule("another", 2)]);
     collector.wait_for("Sampling rules changed");
     let answer = ask(collector.xray_proxy());
