@@ -57,6 +57,7 @@ pub(crate) fn log_settings(logs: &Logs, resource: &Resource) -> LogSettings {
         sampling,
         disable_caller: logs.disable_caller,
         outputs: outputs(&logs.output_paths),
+        rotate_at: logs.rotate_at_mib << 20,
         errors: outputs(&logs.error_output_paths),
         initial_fields: logs
             .initial_fields

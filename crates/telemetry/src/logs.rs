@@ -9,9 +9,9 @@ mod fields;
 mod layer;
 mod limiter;
 mod line;
+mod rotate;
 mod timestamp;
 
-use std::fs::OpenOptions;
 use std::io::{self, Write};
 use std::path::PathBuf;
 use std::str::FromStr;
@@ -24,6 +24,7 @@ use tracing_subscriber::layer::SubscriberExt as _;
 
 use crate::Resource;
 use layer::{LogLayer, Shared, State};
+use rotate::Rotating;
 
 /// The configuration `service.telemetry.logs`, with its defaults.
 #[derive(Clone, Debug)]
@@ -38,6 +39,8 @@ pub struct LogSettings {
     pub disable_caller: bool,
     /// Where lines go; all of them.
     pub outputs: Vec<Output>,
+    /// The most bytes of a file in `outputs`, which is then renamed to its name and `.1`; 0 is no bound.
+    pub rotate_at: u64,
     /// Where it is said that a line could not be written.
     pub errors: Vec<Output>,
     /// Fields of every line, each name with a JSON value.
@@ -54,6 +57,7 @@ impl Default for LogSettings {
             sampling: Some(Sampling::default()),
             disable_caller: false,
             outputs: vec![Output::Stderr],
+            rotate_at: 0,
             errors: vec![Output::Stderr],
             initial_fields: Vec::new(),
             resource: None,
@@ -217,20 +221,16 @@ impl Logs {
 }
 
 fn state(settings: &LogSettings) -> Result<State, InitError> {
-    let open_all = |outputs: &[Output]| outputs.iter().map(open).collect::<Result<_, _>>();
-    Ok(State::new(settings, open_all(&settings.outputs)?, open_all(&settings.errors)?))
+    let open_all = |outputs: &[Output], max| outputs.iter().map(|it| open(it, max)).collect::<Result<_, _>>();
+    Ok(State::new(settings, open_all(&settings.outputs, settings.rotate_at)?, open_all(&settings.errors, 0)?))
 }
 
-fn open(output: &Output) -> Result<Box<dyn Write + Send>, InitError> {
+fn open(output: &Output, max: u64) -> Result<Box<dyn Write + Send>, InitError> {
     Ok(match output {
         Output::Stderr => Box::new(io::stderr()),
         Output::Stdout => Box::new(io::stdout()),
         Output::File(path) => Box::new(
-            OpenOptions::new()
-                .create(true)
-                .append(true)
-                .open(path)
-                .map_err(|source| InitError::Output { path: path.clone(), source })?,
+            Rotating::open(path, max).map_err(|source| InitError::Output { path: path.clone(), source })?,
         ),
     })
 }

@@ -40,6 +40,8 @@ pub struct Config {
     pub region: String,
     /// A role to assume.
     pub role_arn: String,
+    /// What its owner sees in logs. Ours.
+    pub role_session_name: String,
     /// The service's URL, of which scheme and host are used; empty is the region's.
     pub aws_endpoint: String,
     /// Ask no metadata service.
@@ -72,6 +74,7 @@ impl Default for Config {
             tls: tls::ClientSettings::default(),
             region: String::new(),
             role_arn: String::new(),
+            role_session_name: String::new(),
             aws_endpoint: String::new(),
             local_mode: false,
             service_name: "xray".to_owned(),
@@ -95,6 +98,11 @@ impl Section for Config {
             &mut c.region
         });
         fields.field("role_arn", "Role to assume for signing.", |c| &mut c.role_arn);
+        fields.field(
+            "role_session_name",
+            "What the role's owner sees in logs; otherwise `collimator`. Ours.",
+            |c| &mut c.role_session_name,
+        );
         fields.field("aws_endpoint", "URL of the service; its path is not used.", |c| &mut c.aws_endpoint);
         fields.field("local_mode", "Ask no metadata service of the instance.", |c| &mut c.local_mode);
         fields.field("service_name", "The service's name in hosts and signatures.", |c| &mut c.service_name);

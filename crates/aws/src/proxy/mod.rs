@@ -203,8 +203,11 @@ async fn upstream(
 
 impl Config {
     fn session(&self) -> SessionSettings {
-        let role =
-            (!self.role_arn.is_empty()).then(|| Role { arn: self.role_arn.clone(), ..Role::default() });
+        let role = (!self.role_arn.is_empty()).then(|| Role {
+            arn: self.role_arn.clone(),
+            session_name: self.role_session_name.clone(),
+            ..Role::default()
+        });
         SessionSettings {
             service: self.service_name.clone(),
             region: self.region.clone(),

@@ -155,11 +155,6 @@ pub(crate) fn read(path: &str, text: &str, unknown: Unknown) -> Result<File> {
     if !diagnostics.is_empty() {
         eprint!("{diagnostics}");
     }
-    if file.logging.rotation == Some(true) && !file.logging.path.is_empty() {
-        eprintln!(
-            "warning: {path}: Logging.LogRotation: the log file is not rotated here; use logrotate, or standard output"
-        );
-    }
     Ok(file)
 }
 

@@ -10,6 +10,10 @@ use crate::daemon::flags::Flags;
 const ADDRESS: &str = "127.0.0.1:2000";
 /// Calls at once.
 const CONCURRENCY: u64 = 8;
+/// What the owner of an assumed role sees, and may ask for.
+const ROLE_SESSION: &str = "xray-daemon";
+/// MB of the log file before a new one is begun, unless that is turned off; one former file is kept.
+const LOG_SIZE: u64 = 50;
 /// Least memory for segments that wait, in MB.
 const LEAST_BUFFER: u64 = 3;
 /// Most of it: a machine without bounds says so by a very large number.
@@ -26,9 +30,12 @@ pub(crate) fn configuration(flags: &Flags, file: &File, region: &str, buffer: u6
     let text = |flag: &Option<String>, file: &str| flag.clone().unwrap_or_else(|| file.to_owned());
     let or = |text: String, default: &str| if text.is_empty() { default.to_owned() } else { text };
     let local_mode = flags.local_mode.unwrap_or(file.local_mode);
+    let role = text(&flags.role_arn, &file.role_arn);
+    let session = if role.is_empty() { "" } else { ROLE_SESSION };
     let common = [
         ("region", region.to_owned()),
-        ("role_arn", text(&flags.role_arn, &file.role_arn)),
+        ("role_arn", role),
+        ("role_session_name", session.to_owned()),
         ("proxy_address", text(&flags.proxy_address, &file.proxy_address)),
     ];
     let mut proxy = given(&common);
@@ -103,6 +110,7 @@ fn logs(flags: &Flags, file: &File) -> Result<Value> {
         "level": level,
         "encoding": "xray_daemon",
         "output_paths": [literal(path)],
+        "rotate_at_mib": if file.logging.rotation.unwrap_or(true) { LOG_SIZE } else { 0 },
         "disable_zap_resource": true,
     }))
 }
@@ -146,8 +154,10 @@ mod tests {
             let made = configuration(&flags(text), &file, "eu-west-1", 16).unwrap();
             serde_json::from_str(&made).unwrap()
         };
-        let (plain, told) =
-            (made(""), made("-p http://u:pa$w@p:1 -b 0.0.0.0:3000 -f /var/log/x.log -l dev -o"));
+        let (plain, told) = (
+            made(""),
+            made("-r arn:aws:iam::1:role/r -p http://u:pa$w@p:1 -b 0.0.0.0:3000 -f /var/log/x.log -l dev -o"),
+        );
         let at = |made: &Value, path: &str| made.pointer(path).cloned().unwrap_or_default();
         let (receiver, exporter) = ("/receivers/awsxray", "/exporters/awsxray");
         assert_eq!(at(&plain, &format!("{receiver}/endpoint")), ADDRESS);
@@ -155,10 +165,15 @@ mod tests {
         assert_eq!(at(&plain, &format!("{receiver}/proxy_server/region")), "eu-west-1");
         assert_eq!(at(&plain, &format!("{exporter}/proxy_address")), "http://file:1");
         assert_eq!(at(&plain, "/service/telemetry/logs/output_paths/0"), "stdout");
+        assert_eq!(at(&plain, "/service/telemetry/logs/rotate_at_mib"), 50);
         assert_eq!(at(&told, &format!("{exporter}/proxy_address")), "http://u:pa$$w@p:1", "no reference");
         assert_eq!(at(&told, &format!("{receiver}/endpoint")), "0.0.0.0:3000");
         assert_eq!(at(&told, "/service/telemetry/logs/output_paths/0"), "/var/log/x.log");
         assert_eq!(at(&told, "/service/telemetry/logs/level"), "debug");
         assert_eq!(at(&told, &format!("{exporter}/local_mode")), true);
+        for place in [exporter, "/receivers/awsxray/proxy_server"] {
+            assert_eq!(at(&told, &format!("{place}/role_session_name")), "xray-daemon");
+            assert_eq!(at(&plain, &format!("{place}/role_session_name")), Value::Null);
+        }
     }
 }

@@ -26,6 +26,8 @@ pub struct Logs {
     pub sampling: Optional<LogSampling>,
     /// Where lines go: `stderr`, `stdout`, paths of files; all of them.
     pub output_paths: Vec<String>,
+    /// The most MiB of a file; 0 is no bound. Ours.
+    pub rotate_at_mib: u64,
     /// Where it is said that a line could not be written.
     pub error_output_paths: Vec<String>,
     /// Fields of every line.
@@ -82,6 +84,7 @@ impl Default for Logs {
             disable_stacktrace: false,
             sampling: Optional::Some(LogSampling::default()),
             output_paths: vec!["stderr".to_owned()],
+            rotate_at_mib: 0,
             error_output_paths: vec!["stderr".to_owned()],
             initial_fields: BTreeMap::new(),
             disable_zap_resource: false,
@@ -130,6 +133,9 @@ impl Section for Logs {
         fields.field("sampling", "Thins out repeated lines.", |c| &mut c.sampling);
         let doc = "Where lines go: `stderr`, `stdout`, or files, which are appended to.";
         fields.field("output_paths", doc, |c| &mut c.output_paths);
+        let doc =
+            "Size at which a file is renamed to its name and `.1` and a new one begun; 0 is never. Ours.";
+        fields.field("rotate_at_mib", doc, |c| &mut c.rotate_at_mib).range(0..=1 << 20);
         let doc = "Where it is said that a line could not be written.";
         fields.field("error_output_paths", doc, |c| &mut c.error_output_paths);
         fields.field("initial_fields", "Fields of every line.", |c| &mut c.initial_fields);

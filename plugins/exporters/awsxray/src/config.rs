@@ -41,6 +41,8 @@ pub struct Config {
     pub external_id: String,
     /// Region of STS.
     pub sts_region: String,
+    /// What the role's owner sees in logs.
+    pub role_session_name: String,
     /// Attributes that become annotations.
     pub indexed_attributes: Vec<String>,
     /// All do.
@@ -77,6 +79,7 @@ impl Default for Config {
             role_arn: String::new(),
             external_id: String::new(),
             sts_region: String::new(),
+            role_session_name: String::new(),
             indexed_attributes: Vec::new(),
             index_all_attributes: false,
             aws_log_groups: Vec::new(),
@@ -145,7 +148,12 @@ impl Section for Config {
             }
         }
         if self.role_arn.is_empty() {
-            for (key, value) in [("external_id", &self.external_id), ("sts_region", &self.sts_region)] {
+            let of_a_role = [
+                ("external_id", &self.external_id),
+                ("sts_region", &self.sts_region),
+                ("role_session_name", &self.role_session_name),
+            ];
+            for (key, value) in of_a_role {
                 if !value.is_empty() {
                     checks.warn(key, format!("`{key}` has no effect without `role_arn`"));
                 }
@@ -182,6 +190,11 @@ fn connection(fields: &mut Fields<Config>) {
     fields.field("role_arn", "A role to assume.", |c| &mut c.role_arn);
     fields.field("external_id", "External id for that.", |c| &mut c.external_id);
     fields.field("sts_region", "Region of STS; otherwise `region`. Ours.", |c| &mut c.sts_region);
+    fields.field(
+        "role_session_name",
+        "What the role's owner sees in logs; otherwise `collimator`. Ours.",
+        |c| &mut c.role_session_name,
+    );
 }
 
 /// Keys that only AWS's fork has: named, so that nobody thinks they were misspelt.
@@ -324,7 +337,7 @@ impl Config {
         let role = (!self.role_arn.is_empty()).then(|| aws::Role {
             arn: self.role_arn.clone(),
             external_id: self.external_id.clone(),
-            session_name: String::new(),
+            session_name: self.role_session_name.clone(),
             sts_region: self.sts_region.clone(),
             web_identity_token_file: None,
         });
