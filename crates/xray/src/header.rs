@@ -3,6 +3,8 @@
 //! Read leniently, as X-Ray's SDKs do: a request never fails because of its header. What is not understood counts as
 //! absent, and what is not known (`Lineage=…` of Lambda, an application's own pairs) is kept and written again.
 //! `Self=`, which load balancers add, is meant for them alone and is dropped.
+//!
+//! Applications and what stands before them exchange it; the collector itself asks nobody for one.
 
 use std::fmt;
 
@@ -94,6 +96,8 @@ impl fmt::Display for TraceHeader<'_> {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
 
     #[track_caller]
@@ -115,6 +119,17 @@ mod tests {
             &format!("{root};Lineage=a87bd80c:1|68fd508a:5;Sampled=0;team=a=b"),
             &format!("{root};Sampled=0;Lineage=a87bd80c:1|68fd508a:5;team=a=b"),
         );
+    }
+
+    proptest! {
+        #[test]
+        fn what_was_read_is_written_and_read_again(
+            value in "((Root|Parent|Sampled|Self|a|) ?= ?(1-5759e988-bd862e3fe1be46a994272793|53995c3f42cd8ad8|[01?]|.{0,5}) ?;?){0,6}",
+        ) {
+            let header = TraceHeader::parse(&value);
+            let written = header.to_string();
+            prop_assert_eq!(TraceHeader::parse(&written), header);
+        }
     }
 
     #[test]

@@ -665,6 +665,68 @@ fn causes() {
 }
 
 #[test]
+fn stack_traces() {
+    let thrown = |language: &str, kind: &str, stack: &str| {
+        let own = json!({"exception.type": kind, "exception.message": "x", "exception.stacktrace": stack});
+        (json!({"telemetry.sdk.language": language}), json!({"events": [event("exception", &own)]}))
+    };
+    let frame = |path: &str, line: i64, label: &str| json!({"path": path, "line": line, "label": label});
+    let first = |kind: &str, stack: Value| json!({"id": "<1>", "message": "x", "type": kind, "remote": false, "stack": stack});
+    let javascript =
+        "E\n    at speedy (/home/app/x.js:6:11)\n    at new Foo (native)\n    at file:///z.js:1:2";
+    let dotnet = "E\n   at N.M(String s) in C:\\src\\a.cs:line 16\n   at N.O[T](T x)";
+    let go = "goroutine 1 [running]:\nmain.f(0x1)\n\t/app/main.go:17 +0x1d";
+    let python = "Traceback (most recent call last):\n  File \"a.py\", line 3, in f\n    g()\nKeyError: 'k'\n\n\
+        During handling of the above exception, another exception occurred:\n\n\
+        Traceback (most recent call last):\n  File \"c.py\", line 1, in <module>\n    f()\nValueError: x";
+    let during = json!([
+        {"id": "<2>", "message": "x", "type": "ValueError", "remote": false, "cause": "<1>", "stack": [frame("c.py", 1, "<module>")]},
+        {"id": "<1>", "message": "'k'", "type": "KeyError", "remote": false, "stack": [frame("a.py", 3, "f")]},
+    ]);
+    let rows = [
+        // There the labels end in a blank, and the last frame is `file`, 0.
+        (
+            "X43",
+            thrown("javascript", "T", javascript),
+            json!([first(
+                "T",
+                json!([
+                    frame("/home/app/x.js", 6, "speedy"),
+                    frame("native", 0, "new Foo"),
+                    frame("file:///z.js", 1, ""),
+                ])
+            )]),
+        ),
+        (
+            "X44",
+            thrown("dotnet", "T", dotnet),
+            json!([first(
+                "T",
+                json!([frame("C:\\src\\a.cs", 16, "N.M(String s)"), frame("", 0, "N.O[T](T x)"),])
+            )]),
+        ),
+        (
+            "X45",
+            thrown("go", "T", go),
+            json!([first("T", json!([frame("/app/main.go", 17, "main.f(0x1)")]))]),
+        ),
+        ("X48", thrown("python", "ValueError", python), during),
+    ];
+    check(
+        rows.into_iter()
+            .map(|(id, (resource, more), exceptions)| {
+                let default =
+                    json!({"otel.resource.telemetry.sdk.language": resource["telemetry.sdk.language"]});
+                Case::new(id, SERVER, json!({}))
+                    .resource(resource)
+                    .more(more)
+                    .gives(json!({"cause": {"exceptions": exceptions}, "metadata": {"default": default}}))
+            })
+            .collect(),
+    );
+}
+
+#[test]
 fn members_come_in_the_reference_s_order() {
     let attributes = json!({"http.method": "GET", "http.url": "http://a/", "http.user_agent": "u", "http.client_ip": "1.1.1.1",
         "http.status_code": 500, "enduser.id": "me", "db.system": "mysql", "aws.operation": "o", "aws.region": "r",

@@ -2,7 +2,7 @@
 //!
 //! - [`Rule`], [`Request`], [`wildcard`]: what rules match, and in which order they are asked;
 //! - [`mod@file`]: rules in a file, in the SDKs' local form or the API's;
-//! - [`Client`]: what an SDK does: reservoirs, borrowing, quotas, reports;
+//! - [`Client`]: what an SDK does: reservoirs, borrowing, quotas, reports; whoever answers clients is tested with fleets of it;
 //! - [`Central`]: what the API does: one reservoir for each rule, shared by all clients.
 //!
 //! Time and chance are passed in.

@@ -413,6 +413,21 @@ async fn one_invalid_document_takes_no_other_with_it() {
     assert!(!api.ids().contains(&bad) && api.calls().len() < 15, "{}", api.calls().len());
 }
 
+/// X50 of the specification: there the third call is not made, and the batch has failed for good.
+#[tokio::test]
+async fn an_invalid_call_in_the_middle_stops_no_other() {
+    let (api, unit) = exporter(", num_workers: 1");
+    let bad = format!("{:016x}", 60);
+    api.behave(Mood::InvalidWith(bad.clone()));
+    let node = RunHarness::start(&*unit, Signal::Xray).await.unwrap();
+    node.send(batch(Signal::Xray, 0, 120)).await;
+    assert_eq!(node.finish().await.to_string(), "entered 120 = left 119 + refused{refused by the peer} 1");
+    let counts: Vec<usize> = api.calls().iter().map(|call| call.documents().len()).collect();
+    assert_eq!((counts[..2].to_vec(), counts.last()), (vec![50, 50], Some(&20)), "{counts:?}");
+    let ids = api.ids();
+    assert!(ids.len() == 119 && !ids.contains(&bad));
+}
+
 #[tokio::test]
 async fn a_call_that_is_invalid_is_refused_alone() {
     let (api, unit) = exporter(", num_workers: 1");
