@@ -199,19 +199,15 @@ pub fn members_at(text: &[u8], at: usize) -> Vec<Member> {
 /// The text of a string, given what stands between its quotes. Half a surrogate pair becomes U+FFFD.
 #[must_use]
 pub fn unescape(body: &[u8]) -> Cow<'_, [u8]> {
-    if memchr::memchr(b'\\', body).is_none() {
-        return Cow::Borrowed(body);
-    }
+    let Some(first) = memchr::memchr(b'\\', body) else { return Cow::Borrowed(body) };
     let mut out = Vec::with_capacity(body.len());
-    let mut rest = body;
-    while let Some((byte, after)) = rest.split_first() {
-        rest = after;
-        if *byte == b'\\' {
-            rest = unescape_one(&mut out, after);
-        } else {
-            out.push(*byte);
-        }
+    let (mut rest, mut next) = (body, Some(first));
+    while let Some((plain, [_, escape @ ..])) = next.map(|at| rest.split_at(at)) {
+        out.extend_from_slice(plain);
+        rest = unescape_one(&mut out, escape);
+        next = memchr::memchr(b'\\', rest);
     }
+    out.extend_from_slice(rest);
     Cow::Owned(out)
 }
 

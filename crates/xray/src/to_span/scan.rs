@@ -3,6 +3,7 @@
 use std::borrow::Cow;
 
 use super::refusal::Reason;
+use crate::json::scan::unescape;
 
 /// Values nested deeper than this are refused; X-Ray's documents need a dozen levels.
 const MAX_DEPTH: usize = 200;
@@ -54,7 +55,7 @@ impl Text {
     #[inline]
     pub(super) fn get(self, json: &[u8]) -> Cow<'_, [u8]> {
         let raw = self.raw(json);
-        if self.is_some() && self.end & ESCAPED != 0 { Cow::Owned(resolved(raw)) } else { Cow::Borrowed(raw) }
+        if self.is_some() && self.end & ESCAPED != 0 { unescape(raw) } else { Cow::Borrowed(raw) }
     }
 
     #[inline]
@@ -361,37 +362,4 @@ fn code_unit(escape: &[u8]) -> Option<u16> {
         let value = char::from(*digit).to_digit(16)?;
         Some(unit << 4 | u16::try_from(value).ok()?)
     })
-}
-
-/// A string with its escapes resolved. Half of a surrogate pair without the other becomes U+FFFD, as in Go.
-#[cold]
-fn resolved(mut raw: &[u8]) -> Vec<u8> {
-    let mut out = Vec::with_capacity(raw.len());
-    while let Some(at) = memchr::memchr(b'\\', raw) {
-        let (plain, escape) = raw.split_at(at);
-        out.extend_from_slice(plain);
-        let mut len = 2;
-        match escape.get(1) {
-            Some(b'b') => out.push(0x08),
-            Some(b'f') => out.push(0x0c),
-            Some(b'n') => out.push(b'\n'),
-            Some(b'r') => out.push(b'\r'),
-            Some(b't') => out.push(b'\t'),
-            Some(b'u') => {
-                let unit = code_unit(escape).unwrap_or_default();
-                let low = escape.get(6..).and_then(code_unit);
-                let pair = low.and_then(|low| char::decode_utf16([unit, low]).next()?.ok());
-                let pair = pair.filter(|_| (0xd800..0xdc00).contains(&unit));
-                len = if pair.is_some() { 12 } else { 6 };
-                let character = pair.or_else(|| char::from_u32(unit.into()));
-                let character = character.unwrap_or(char::REPLACEMENT_CHARACTER);
-                out.extend_from_slice(character.encode_utf8(&mut [0; 4]).as_bytes());
-            }
-            Some(byte) => out.push(*byte),
-            None => {}
-        }
-        raw = escape.get(len..).unwrap_or_default();
-    }
-    out.extend_from_slice(raw);
-    out
 }

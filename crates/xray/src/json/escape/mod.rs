@@ -2,7 +2,7 @@
 //!
 //! Eight bytes at a time, by a function for what this processor has: quotes come so often in JSON that looking for the
 //! next one costs more than looking at all. `portable` is for every processor, `ssse3` for those of x86-64 since 2006.
-//! Both stop at control characters, which no SDK writes; those are left to [`escape_byte`].
+//! Both stop at control characters, which no SDK writes; those are left to `escape_byte`.
 
 mod portable;
 #[cfg(target_arch = "x86_64")]
