@@ -66,6 +66,43 @@ async fn what_the_kernel_drops_is_counted_once() {
     assert_eq!(other.take_now(|_| ()).unwrap().dropped, 0, "a second receiver does not count them again");
 }
 
+/// How a system makes a socket ready.
+type Prepare = fn(&Socket, usize);
+/// How it takes datagrams.
+type Take = fn(&std::net::UdpSocket, &mut [u8], &mut dyn FnMut(&[u8])) -> io::Result<Counted>;
+
+#[test]
+fn datagrams_are_taken_the_same_way_on_every_system() {
+    let ways: [(Prepare, Take); 2] = [
+        (many::prepare, |socket, rooms, each| many::take(socket, rooms, each)),
+        (single::prepare, |socket, rooms, each| single::take(socket, rooms, each)),
+    ];
+    for (prepare, take) in ways {
+        let socket = Socket::new(Domain::IPV4, Type::DGRAM, Some(Protocol::UDP)).unwrap();
+        socket.set_nonblocking(true).unwrap();
+        prepare(&socket, 1 << 20);
+        socket.bind(&SocketAddr::from(([127, 0, 0, 1], 0)).into()).unwrap();
+        let socket: std::net::UdpSocket = socket.into();
+        let client = std::net::UdpSocket::bind("127.0.0.1:0").unwrap();
+        let mut rooms = vec![0; MOST_AT_ONCE * ROOM];
+        let nothing = take(&socket, &mut rooms, &mut |_| ()).unwrap_err();
+        assert_eq!(nothing.kind(), io::ErrorKind::WouldBlock);
+        // More than are taken at once; the longest there is, and one of nothing.
+        let sent: Vec<Vec<u8>> =
+            (0..MOST_AT_ONCE + 5).map(|at| vec![at as u8; [at, 65_507][usize::from(at == 3)]]).collect();
+        for datagram in &sent {
+            client.send_to(datagram, socket.local_addr().unwrap()).unwrap();
+        }
+        let mut found = Vec::new();
+        let counts = [0, 1].map(|_| {
+            let each = &mut |datagram: &[u8]| found.push(datagram.to_vec());
+            take(&socket, &mut rooms, each).unwrap().datagrams
+        });
+        assert_eq!(counts, [MOST_AT_ONCE, 5]);
+        assert!(found == sent, "each whole, and in order");
+    }
+}
+
 #[test]
 fn a_taken_address_is_reported_as_the_collector_does() {
     let (bound, _) = pair(0);
