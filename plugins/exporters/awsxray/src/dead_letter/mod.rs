@@ -79,7 +79,7 @@ impl DeadLetters {
             return Ok(None);
         }
         let directory = PathBuf::from(&config.directory);
-        std::fs::create_dir_all(&directory)?;
+        private_directory(&directory)?;
         let is_plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '-' | '_');
         let prefix = id.chars().map(|c| if is_plain(c) { c } else { '_' }).collect();
         let (max_file, max) = (config.max_file_mib << 20, config.max_mib << 20);
@@ -108,6 +108,15 @@ impl DeadLetters {
             }
         }
     }
+}
+
+/// Makes a directory, as far as it is not there, that only its owner may look into.
+fn private_directory(path: &std::path::Path) -> io::Result<()> {
+    let mut builder = std::fs::DirBuilder::new();
+    builder.recursive(true);
+    #[cfg(unix)]
+    std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
+    builder.create(path)
 }
 
 #[cfg(test)]

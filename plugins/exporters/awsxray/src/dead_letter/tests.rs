@@ -32,6 +32,17 @@ fn without_a_directory_nothing_is_kept() {
     assert!(DeadLetters::open(&Config::default(), "awsxray").unwrap().is_none());
 }
 
+#[cfg(unix)]
+#[test]
+fn only_their_owner_may_read_them() {
+    use std::os::unix::fs::PermissionsExt as _;
+    let directory = tempfile::tempdir().unwrap();
+    let inside = directory.path().join("a/b");
+    letters(&inside, Config::default()).append(&[record("one")]).unwrap();
+    let mode = |path: &Path| std::fs::metadata(path).unwrap().permissions().mode() & 0o777;
+    assert_eq!((mode(&inside), mode(&files(&inside).unwrap()[0])), (0o700, 0o600));
+}
+
 #[test]
 fn records_are_read_as_they_were_written() {
     let directory = tempfile::tempdir().unwrap();
