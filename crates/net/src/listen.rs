@@ -303,22 +303,23 @@ fn bind_tcp(settings: &Settings) -> io::Result<BoundSocket> {
     Err(last)
 }
 
-/// What to try, in order. Like Go: an empty host is every interface, and of a name's addresses IPv4 comes first.
+/// What to try, in order. Like Go: an empty host is every interface, no endpoint at all some port of them, and of a name's addresses IPv4 comes first.
 pub(crate) fn addresses(settings: &Settings) -> io::Result<Vec<SocketAddr>> {
     let wanted = |address: &SocketAddr| match settings.transport {
         Transport::Tcp4 => address.is_ipv4(),
         Transport::Tcp6 => address.is_ipv6(),
         Transport::Tcp | Transport::Unix => true,
     };
-    let mut addresses: Vec<_> = match settings.endpoint.strip_prefix(':') {
+    let endpoint = if settings.endpoint.is_empty() { ":0" } else { &settings.endpoint };
+    let mut addresses: Vec<_> = match endpoint.strip_prefix(':') {
         Some(port) => {
             let port = port.parse().map_err(|_| invalid("invalid port"))?;
             vec![SocketAddr::from(([0u16; 8], port)), SocketAddr::from(([0u8; 4], port))]
         }
-        None => settings.endpoint.to_socket_addrs()?.collect(),
+        None => endpoint.to_socket_addrs()?.collect(),
     };
     addresses.retain(wanted);
-    if !settings.endpoint.starts_with(':') {
+    if !endpoint.starts_with(':') {
         addresses.sort_by_key(SocketAddr::is_ipv6);
     }
     Ok(addresses)

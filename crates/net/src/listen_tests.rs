@@ -21,6 +21,8 @@ fn endpoints_are_resolved_as_go_does() {
         assert_eq!(first.is_ipv4(), is_ipv4, "{endpoint} {transport}");
     };
     check(":0", Transport::Tcp, false);
+    check("", Transport::Tcp, false);
+    check("", Transport::Tcp4, true);
     check(":0", Transport::Tcp4, true);
     check(":0", Transport::Tcp6, false);
     check("0.0.0.0:0", Transport::Tcp, true);
