@@ -213,7 +213,7 @@ impl<E: Exporter> Delivery<E> {
                 otelcol.component.kind = "exporter",
                 rejected = count,
                 reason,
-                message = &**message,
+                said = &**message,
                 "Partial success response"
             );
             let why = Refused::permanent(Code::InvalidArgument, Arc::clone(message));
