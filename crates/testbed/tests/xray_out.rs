@@ -29,7 +29,11 @@ const KEYS: [(&str, &str); 4] = [
 
 /// `otlp → batch → awsxray`, with the exporter's settings in flow style.
 fn to_xray(url: &str, more: &str) -> Collector {
-    let config = format!(
+    Collector::start_with(&configuration(url, more), &KEYS)
+}
+
+fn configuration(url: &str, more: &str) -> String {
+    format!(
         "receivers:
   otlp: {{protocols: {{http: {{endpoint: \"127.0.0.1:0\"}}}}}}
 processors:
@@ -43,8 +47,7 @@ service:
   pipelines:
     traces: {{receivers: [otlp], processors: [batch], exporters: [awsxray]}}
 "
-    );
-    Collector::start_with(&config, &KEYS)
+    )
 }
 
 fn send(to: SocketAddr, request: &ExportTraceServiceRequest) {
@@ -143,6 +146,34 @@ fn what_is_refused_is_kept_and_replayed() {
         ended.account.of("exporter awsxray (traces)", "spans").refused,
         [("InvalidName".to_owned(), 50)].into()
     );
+}
+
+/// The API is away when the process has to end.
+#[test]
+fn what_a_drain_leaves_is_in_files_and_replayed() {
+    const SPANS: u64 = 4_000;
+    let api = Api::start();
+    api.behave(Mood::Stall);
+    let more = ", sending_queue: {num_consumers: 2}, dead_letter: {directory: DIR/letters}";
+    let config = configuration(&api.url(), more).replace("service:", "service:\n  drain_timeout: 500ms");
+    let collector = Collector::start_with(&config, &KEYS);
+    for first in (1..=SPANS).step_by(200) {
+        send(collector.http(), &traces(first..first + 200));
+    }
+    eventually("a call", || (!api.calls().is_empty()).then_some(()));
+    let ended = collector.stop();
+    let refused = &ended.account.of("exporter awsxray (traces)", "spans").refused;
+    assert_eq!(*refused, [("shutdown".to_owned(), SPANS)].into(), "{}", ended.output);
+    api.behave(Mood::Well);
+    let output = replay(&ended.file("letters"), &ended.file("config.yaml"), &[]);
+    let said = String::from_utf8_lossy(&output.stdout).into_owned();
+    assert_eq!(
+        said,
+        format!("delivered   {SPANS}\nstill there 0\n"),
+        "{}",
+        String::from_utf8_lossy(&output.stderr)
+    );
+    assert_eq!(api.ids(), ids(1..SPANS + 1), "each once");
 }
 
 fn replay(letters: &Path, config: &Path, more: &[&str]) -> Output {
