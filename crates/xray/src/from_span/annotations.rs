@@ -186,7 +186,7 @@ impl<'m> Extras<'m> {
 
     fn collect_events(&mut self, span: &SpanRead<'m>, room: &mut Room) {
         let mut events = Vec::new();
-        let kept = || span.events.iter().filter(|event| event.name() != names::EXCEPTION_EVENT);
+        let kept = || span.events().filter(|event| event.name() != names::EXCEPTION_EVENT);
         for event in kept() {
             if room.is_full(events.len()) {
                 // Trimming would take all of them out.

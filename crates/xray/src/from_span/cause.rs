@@ -25,20 +25,20 @@ pub(super) fn write(
     context: &mut Context,
 ) -> bool {
     let is_aws_sdk = !span.events.is_empty() && span.is_aws_sdk();
-    let counts = |event: &&Event<'_>| {
+    let counts = |event: &Event<'_>| {
         let name = event.name();
         name == names::EXCEPTION_EVENT || (is_aws_sdk && name == HTTP_FAILURE)
     };
-    if span.events.iter().any(|event| counts(&event)) {
+    if span.events().any(|event| counts(&event)) {
         let start = out.len();
-        for event in span.events.iter().filter(counts) {
+        for event in span.events().filter(counts) {
             if context.room.is_exceeded() {
                 break;
             }
             if event.name() == names::EXCEPTION_EVENT {
-                write_event(out, start, event, span, resource, context);
+                write_event(out, start, &event, span, resource, context);
             } else {
-                write_http_failure(out, start, event, context);
+                write_http_failure(out, start, &event, context);
             }
         }
         if out.len() > start {

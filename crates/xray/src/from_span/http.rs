@@ -251,7 +251,7 @@ fn content_length(span: &SpanRead<'_>, options: &Options) -> i64 {
     if own != 0 {
         return own;
     }
-    let of_events = span.events.iter().map(|event| {
+    let of_events = span.events().map(|event| {
         let attributes = event.attributes();
         let received = attributes
             .get("message.type")

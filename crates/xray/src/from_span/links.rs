@@ -8,7 +8,7 @@ use crate::ids;
 /// a trace whose time is not right is left out.
 pub(super) fn write(out: &mut Vec<u8>, span: &SpanRead<'_>, context: &mut Context) {
     let start = out.len();
-    for link in &span.links {
+    for link in span.links() {
         let trace_id = link.trace_id();
         if !is_time_valid(trace_id, context) {
             continue;

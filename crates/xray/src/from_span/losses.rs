@@ -138,8 +138,8 @@ impl Translator {
         name::write(&mut written, span, resource, Shape::WHOLE.name, options);
         let is_sql = super::sql::read(span, options).is_some();
         losses.add(Loss::Name, (written != span.name && !is_sql).into());
-        let is_exception = |event: &&otlp::view::Event<'_>| event.name() == names::EXCEPTION_EVENT;
-        let exceptions: Vec<_> = span.events.iter().filter(is_exception).collect();
+        let is_exception = |event: &otlp::view::Event<'_>| event.name() == names::EXCEPTION_EVENT;
+        let exceptions: Vec<_> = span.events().filter(is_exception).collect();
         if !options.keep_events {
             losses.add(Loss::Event, span.events.len() - exceptions.len());
         }

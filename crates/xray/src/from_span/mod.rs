@@ -21,6 +21,7 @@ mod local_root;
 mod losses;
 mod name;
 mod preserved;
+mod repeated;
 mod resource;
 mod room;
 mod span;

@@ -4,6 +4,7 @@ use otlp::view::{AnyValue, Event, KeyValue, Link, Status, View};
 use otlp::wire::{Fields, Value};
 
 use super::known::{COUNT, Key, KeySet};
+use super::repeated::Repeated;
 
 /// `SpanKind` on the wire.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -84,8 +85,8 @@ pub(super) struct SpanRead<'a> {
     pub has_end: bool,
     pub status: Status<'a>,
     pub attributes: Vec<Attribute<'a>>,
-    pub events: Vec<Event<'a>>,
-    pub links: Vec<Link<'a>>,
+    pub events: Repeated<'a>,
+    pub links: Repeated<'a>,
     /// Name of the scope, where it is wanted.
     pub scope_name: &'a [u8],
     /// The known keys that there are.
@@ -107,8 +108,8 @@ impl<'a> SpanRead<'a> {
             has_end: false,
             status: Status::default(),
             attributes: Vec::new(),
-            events: Vec::new(),
-            links: Vec::new(),
+            events: Repeated::new(11),
+            links: Repeated::new(13),
             scope_name: &[],
             present: KeySet::NONE,
             at: [0; COUNT],
@@ -128,8 +129,8 @@ impl<'a> SpanRead<'a> {
                 (6, Value::Varint(kind)) => self.kind = kind_of(kind),
                 (7, Value::Fixed64(nanos)) => self.start = nanos,
                 (8, Value::Fixed64(nanos)) => (self.end, self.has_end) = (nanos, true),
-                (11, Value::Len(event)) => self.events.push(Event::new(event)),
-                (13, Value::Len(link)) => self.links.push(Link::new(link)),
+                (11, Value::Len(event)) => self.events.push(event, bytes),
+                (13, Value::Len(link)) => self.links.push(link, bytes),
                 (15, Value::Len(status)) => self.status = Status::new(status),
                 _ => {}
             }
@@ -163,6 +164,14 @@ impl<'a> SpanRead<'a> {
             self.present.insert(key);
         }
         self.attributes.push(attribute);
+    }
+
+    pub(super) fn events(&self) -> impl Iterator<Item = Event<'a>> {
+        self.events.iter().map(Event::new)
+    }
+
+    pub(super) fn links(&self) -> impl Iterator<Item = Link<'a>> {
+        self.links.iter().map(Link::new)
     }
 
     /// The attribute with a key.

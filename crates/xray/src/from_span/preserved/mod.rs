@@ -320,13 +320,13 @@ fn put_resource_field<'m>(root: &mut Object<'m>, key: &str, raw: &'m [u8], is_em
 
 fn put_exceptions<'m>(root: &mut Object<'m>, span: &SpanRead<'m>, context: &mut Context) {
     let mut list = Vec::new();
-    for event in span.events.iter().filter(|event| event.name() == names::EXCEPTION_EVENT) {
+    for event in span.events().filter(|event| event.name() == names::EXCEPTION_EVENT) {
         context.room.preserved_exception();
         if context.room.is_exceeded() {
             break;
         }
         list.push(if list.is_empty() { b'[' } else { b',' });
-        exception(event, context).write(&mut list);
+        exception(&event, context).write(&mut list);
     }
     if !list.is_empty() {
         list.push(b']');
@@ -366,7 +366,7 @@ fn exception<'m>(event: &Event<'m>, context: &mut Context) -> Object<'m> {
 
 fn put_links<'m>(root: &mut Object<'m>, span: &SpanRead<'m>, context: &mut Context) {
     let mut list = Vec::new();
-    for link in &span.links {
+    for link in span.links() {
         if context.room.is_full(list.len()) {
             context.room.links_left_out += 1;
             continue;
