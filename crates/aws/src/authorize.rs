@@ -9,21 +9,25 @@ use http::Uri;
 use net::http::client::{Authorize, AuthorizeError, Outgoing, Proof};
 
 use crate::Session;
-use crate::sign::{Scope, body_hash, sign};
+use crate::sign::{Keys, Scope, body_hash, sign};
 
 /// Signs requests to any service. What is not said of region and service is told by the host of each request.
 pub struct Signer {
-    /// Who signs; its region and service are not used.
-    pub session: Session,
-    /// The region; empty is that of the host.
-    pub region: String,
-    /// The service's name in signatures; empty is that of the host.
-    pub service: String,
-    /// Time.
-    pub clock: Arc<dyn Clock>,
+    session: Session,
+    region: String,
+    service: String,
+    clock: Arc<dyn Clock>,
+    keys: Keys,
 }
 
 impl Signer {
+    /// Signs for who is in the session, whose region and service are not used. An empty region or service is that of the
+    /// host.
+    #[must_use]
+    pub fn new(session: Session, region: String, service: String, clock: Arc<dyn Clock>) -> Self {
+        Self { session, region, service, clock, keys: Keys::default() }
+    }
+
     fn now(&self) -> std::time::SystemTime {
         UNIX_EPOCH + Duration::from_nanos(self.clock.now().wall)
     }
@@ -38,7 +42,7 @@ impl Authorize for Signer {
             let held = self.session.credentials.get(time).await.map_err(|error| failed(&error))?;
             let scope = Scope { region: &region, service: &service, time };
             let hash = body_hash(request.body);
-            sign(request.method, request.url, request.headers, hash, &held, scope)
+            sign(request.method, request.url, request.headers, hash, &held, scope, &self.keys)
                 .map_err(|error| failed(&error))?;
             Ok(Proof(held.fetch))
         })
@@ -111,7 +115,7 @@ mod tests {
         let endpoint = Endpoint::parse("http://unused").unwrap();
         let session = Session::fixed("", "", endpoint, Credentials::fixed("key1", "secret", Some("token")));
         let clock = Arc::new(SystemClock::new());
-        let signer = Signer { session, region: String::new(), service: String::new(), clock };
+        let signer = Signer::new(session, String::new(), String::new(), clock);
         let mut headers = HeaderMap::new();
         headers.insert("content-type", HeaderValue::from_static("application/x-protobuf"));
         headers.insert("content-encoding", HeaderValue::from_static("gzip"));

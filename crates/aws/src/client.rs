@@ -1,5 +1,6 @@
 //! Signed requests over our HTTP client, and what AWS says about them.
 
+use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use bytes::Bytes;
@@ -11,7 +12,7 @@ use net::http::client::{self as http_client, SendError};
 use net::tls;
 
 use crate::credentials::{CredentialsError, Held};
-use crate::sign::{Scope, SignError, body_hash, sign};
+use crate::sign::{Keys, Scope, SignError, body_hash, sign};
 use crate::{Credentials, Session};
 
 /// How requests are sent.
@@ -94,6 +95,7 @@ pub struct ApiError {
 pub struct Client {
     http: http_client::Client,
     session: Session,
+    keys: Arc<Keys>,
 }
 
 impl Client {
@@ -124,7 +126,7 @@ impl Client {
             ..http_client::Settings::default()
         };
         let proxies = net::proxy::Environment::from_variables(|name| environment.get(name));
-        Ok(Self { http: http_client::Client::new(settings, &proxies)?, session })
+        Ok(Self { http: http_client::Client::new(settings, &proxies)?, session, keys: Arc::default() })
     }
 
     /// Who sends, and where to.
@@ -188,7 +190,7 @@ impl Client {
         time: SystemTime,
     ) -> Result<Answer, ClientError> {
         let scope = Scope { region: &self.session.region, service: &self.session.service, time };
-        sign(method, url, &mut headers, hash, held, scope)?;
+        sign(method, url, &mut headers, hash, held, scope, &self.keys)?;
         let response = self.http.request(method.clone(), url, &headers, parts).await?;
         let error =
             (!response.status.is_success()).then(|| ApiError::read(&response.headers, &response.body));

@@ -1,5 +1,7 @@
 //! Signature Version 4.
 
+mod quick;
+
 use std::time::SystemTime;
 
 use aws_lc_rs::digest::{Context, SHA256};
@@ -10,6 +12,7 @@ use http::header::{AUTHORIZATION, CONTENT_TYPE, HeaderName};
 use http::{HeaderMap, HeaderValue, Method, Uri};
 
 use crate::credentials::Held;
+pub(crate) use quick::Keys;
 
 /// Headers that a signature makes; what a caller had under these names is replaced.
 const MADE: [&str; 4] = ["authorization", "x-amz-date", "x-amz-security-token", "x-amz-content-sha256"];
@@ -44,13 +47,13 @@ pub struct Scope<'a> {
 pub fn body_hash(parts: &[Bytes]) -> String {
     let mut context = Context::new(&SHA256);
     parts.iter().for_each(|part| context.update(part));
-    let mut text = String::with_capacity(64);
-    for byte in context.finish().as_ref() {
-        for digit in [byte >> 4, byte & 15] {
-            text.push(char::from_digit(digit.into(), 16).unwrap_or_default());
-        }
-    }
-    text
+    hex(context.finish().as_ref())
+}
+
+fn hex(bytes: &[u8]) -> String {
+    const DIGITS: &[u8; 16] = b"0123456789abcdef";
+    let digit = |half: u8| DIGITS.get(usize::from(half & 15)).copied().map_or('0', char::from);
+    bytes.iter().flat_map(|byte| [digit(byte >> 4), digit(*byte)]).collect()
 }
 
 /// Signs a request: host, content type and every `x-amz…` header, path, query, and the body by its hash. Other headers
@@ -65,6 +68,7 @@ pub(crate) fn sign(
     body_hash: String,
     held: &Held,
     scope: Scope<'_>,
+    keys: &Keys,
 ) -> Result<(), SignError> {
     // The signature's own code takes a host for granted.
     if url.host().is_none_or(str::is_empty) {
@@ -73,6 +77,21 @@ pub(crate) fn sign(
     for name in MADE {
         headers.remove(name);
     }
+    if keys.sign(method, url, headers, &body_hash, held, scope) {
+        return Ok(());
+    }
+    sign_any(method, url, headers, body_hash, held, scope)
+}
+
+/// The same for any request.
+fn sign_any(
+    method: &Method,
+    url: &Uri,
+    headers: &mut HeaderMap,
+    body_hash: String,
+    held: &Held,
+    scope: Scope<'_>,
+) -> Result<(), SignError> {
     let signed = signed_headers(headers)?;
     let failed = |error: &dyn std::fmt::Display| SignError::Signature(error.to_string());
     let body = SignableBody::Precomputed(body_hash);
@@ -98,10 +117,11 @@ pub(crate) fn sign(
     Ok(())
 }
 
+fn is_signed(name: &HeaderName) -> bool {
+    name == CONTENT_TYPE || (name.as_str().starts_with("x-amz") && name.as_str() != TRACE_ID)
+}
+
 fn signed_headers(headers: &HeaderMap) -> Result<Vec<(&str, &str)>, SignError> {
-    let is_signed = |name: &HeaderName| {
-        name == CONTENT_TYPE || (name.as_str().starts_with("x-amz") && name.as_str() != TRACE_ID)
-    };
     let mut signed = Vec::with_capacity(4);
     for (name, value) in headers.iter().filter(|(name, _)| is_signed(name)) {
         let value = value.to_str().map_err(|_| SignError::Header(name.clone()))?;

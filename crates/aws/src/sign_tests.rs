@@ -26,7 +26,13 @@ async fn check(case: &Case, region: &str, service: &str, time: u64) {
     }
     let scope = Scope { region, service, time: UNIX_EPOCH + Duration::from_secs(time) };
     let hash = body_hash(&[Bytes::from_static(case.body.as_bytes())]);
-    sign(&case.method, &case.url.parse().unwrap(), &mut headers, hash, &held, scope).unwrap();
+    let url = case.url.parse().unwrap();
+    let mut by_library = headers.clone();
+    MADE.iter().for_each(|name| drop(by_library.remove(*name)));
+    sign_any(&case.method, &url, &mut by_library, hash.clone(), &held, scope).unwrap();
+    let keys = Keys::default();
+    sign(&case.method, &url, &mut headers, hash, &held, scope, &keys).unwrap();
+    assert_eq!(headers, by_library, "{}", case.url);
     let authorization = headers[AUTHORIZATION].to_str().unwrap();
     let (_, rest) = authorization.split_once("SignedHeaders=").unwrap();
     let (signed, signature) = rest.split_once(", Signature=").unwrap();
@@ -124,12 +130,82 @@ fn bodies_are_hashed_part_by_part() {
 async fn what_can_t_be_signed_is_said() {
     let held = Credentials::fixed("id", "secret", None).get(UNIX_EPOCH).await.unwrap();
     let scope = Scope { region: "r", service: "s", time: UNIX_EPOCH };
+    let keys = Keys::default();
     let mut headers = HeaderMap::new();
     headers.insert("x-amzn-x", HeaderValue::from_bytes(b"\xff").unwrap());
     let url = Uri::from_static("http://h/");
-    let error = sign(&Method::GET, &url, &mut headers, String::new(), &held, scope).unwrap_err();
+    let error = sign(&Method::GET, &url, &mut headers, String::new(), &held, scope, &keys).unwrap_err();
     assert_eq!(error.to_string(), "header x-amzn-x is not text");
     let error =
-        sign(&Method::GET, &Uri::from_static("/"), &mut HeaderMap::new(), String::new(), &held, scope);
+        sign(&Method::GET, &Uri::from_static("/"), &mut HeaderMap::new(), String::new(), &held, scope, &keys);
     assert!(error.unwrap_err().to_string().contains("no host"));
+}
+
+/// Whether a request is signed without the library; if so, as the library does.
+async fn is_quick(
+    keys: &Keys,
+    url: &str,
+    headers: &[(&'static str, &str)],
+    who: &Credentials,
+    time: u64,
+) -> bool {
+    let held = who.get(UNIX_EPOCH).await.unwrap();
+    let url: Uri = url.parse().unwrap();
+    let scope =
+        Scope { region: "eu-west-1", service: "xray", time: UNIX_EPOCH + Duration::from_millis(time) };
+    let mut quick = HeaderMap::new();
+    for (name, value) in headers {
+        quick.append(*name, HeaderValue::from_str(value).unwrap());
+    }
+    let mut by_library = quick.clone();
+    let hash = body_hash(&[Bytes::from_static(b"body")]);
+    sign_any(&Method::POST, &url, &mut by_library, hash.clone(), &held, scope).unwrap();
+    let before = quick.clone();
+    if keys.sign(&Method::POST, &url, &mut quick, &hash, &held, scope) {
+        assert_eq!(quick, by_library, "{url} {headers:?} {time}");
+        assert!(quick[AUTHORIZATION].is_sensitive());
+        return true;
+    }
+    assert_eq!(quick, before, "nothing is done by halves");
+    false
+}
+
+#[tokio::test]
+async fn simple_requests_are_signed_as_by_the_library() {
+    let alone = Credentials::fixed("AKIDEXAMPLE", SECRET, None);
+    let role = Credentials::fixed("ASIAEXAMPLE", "another/secret+", Some("IQoJb3JpZ2luX2VjE//+a=="));
+    let json = ("content-type", "application/json");
+    let keys = Keys::default();
+    // Days and credentials in turn, with one store of keys.
+    for time in [0, 951_782_399_999, 951_782_400_000, 1_795_262_400_123, 4_102_444_799_000] {
+        for who in [&alone, &role] {
+            for url in [
+                "https://xray.eu-west-1.amazonaws.com/TraceSegments",
+                "http://localhost:8080/TraceSegments",
+                "http://LocalHost:80/",
+                "https://[::1]:443/a-b/c_d~e/",
+                "https://h:80/a",
+            ] {
+                assert!(is_quick(&keys, url, &[json], who, time).await, "{url}");
+                let more =
+                    [json, ("x-amzn-xray-timestamp", "1.5"), ("user-agent", "a  b"), ("x-amz-a", "b c,d")];
+                assert!(is_quick(&keys, url, &more, who, time).await, "{url}");
+                assert!(is_quick(&keys, url, &[], who, time).await, "{url}");
+            }
+        }
+    }
+    for url in [
+        "https://h/a?b",
+        "https://h/a%20b",
+        "https://h/a/../b",
+        "https://h//a",
+        "https://h/a+b",
+        "https://u@h/",
+    ] {
+        assert!(!is_quick(&keys, url, &[json], &alone, 0).await, "{url}");
+    }
+    for header in [("x-amz-a", "b  c"), ("x-amz-a", " b"), ("x-amz-a", "b\tc"), ("host", "other")] {
+        assert!(!is_quick(&keys, "https://h/", &[header], &alone, 0).await, "{header:?}");
+    }
+    assert!(!is_quick(&keys, "https://h/", &[("x-amz-a", "b"), ("x-amz-a", "c")], &alone, 0).await);
 }

@@ -23,7 +23,7 @@ pub(super) fn prepare(socket: &Socket, buffer: usize) {
 /// The headers are made anew for each call: the kernel writes into them how much of their room for control messages it
 /// has used, which the next call would take for all there is.
 pub(super) fn take(socket: &UdpSocket, rooms: &mut [u8], mut each: impl FnMut(&[u8])) -> io::Result<Counted> {
-    let mut lengths = Vec::new();
+    let mut lengths = Vec::with_capacity(rooms.len() / ROOM);
     let mut counted = Counted::default();
     {
         let mut slices: Vec<[IoSliceMut<'_>; 1]> =

@@ -126,7 +126,7 @@ impl Extension for Sigv4Auth {
     async fn run(self, cx: RunCx) -> Ended {
         let session = Session::open(&self.config.session(&self.environment), &self.environment).await?;
         let Config { region, service, .. } = self.config;
-        let signer: Authorizer = Arc::new(Signer { session, region, service, clock: Arc::clone(&cx.clock) });
+        let signer: Authorizer = Arc::new(Signer::new(session, region, service, Arc::clone(&cx.clock)));
         cx.process.capabilities().offer(&cx.node.id, signer);
         cx.ready();
         cx.draining.cancelled().await;

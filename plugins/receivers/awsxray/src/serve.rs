@@ -13,7 +13,7 @@ use crate::intake::Intake;
 
 /// After a look at the socket that took everything: datagrams that come within this time are taken together, for the price
 /// of one look and one wake-up.
-const GATHER: Duration = Duration::from_millis(10);
+const GATHER: Duration = Duration::from_millis(20);
 
 /// What the kernel's buffer has to outlast while nobody looks, in datagrams a second; see [`gather`].
 const FASTEST: usize = 100_000;
@@ -22,7 +22,7 @@ const FASTEST: usize = 100_000;
 const PLACE: usize = 2304;
 
 /// After finding that there is no room: datagrams stay with the kernel so long.
-const NO_ROOM: Duration = Duration::from_millis(10);
+const NO_ROOM: Duration = Duration::from_millis(20);
 
 /// After an error of the socket.
 const AFTER_ERROR: Duration = Duration::from_millis(100);

@@ -1,0 +1,159 @@
+//! The same signatures for requests in which nothing has to be normalized, with a key that is derived once a day: what an
+//! exporter sends all the time. `aws-sigv4` signs every other request, and is what this is compared with in tests.
+//!
+//! Source: <https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_sigv-create-signed-request.html>.
+
+use std::fmt::Write as _;
+use std::sync::{Mutex, PoisonError};
+use std::time::UNIX_EPOCH;
+
+use aws_credential_types::Credentials;
+use aws_lc_rs::digest::{SHA256, digest};
+use aws_lc_rs::hmac::{self, HMAC_SHA256};
+use data::Civil;
+use http::header::{AUTHORIZATION, HOST, HeaderName};
+use http::{HeaderMap, HeaderValue, Method, Uri};
+
+use super::{Scope, hex, is_signed};
+use crate::credentials::Held;
+
+const DATE: HeaderName = HeaderName::from_static("x-amz-date");
+const TOKEN: HeaderName = HeaderName::from_static("x-amz-security-token");
+
+/// The last key that was derived. Whoever signs for one service keeps one.
+#[derive(Debug, Default)]
+pub(crate) struct Keys(Mutex<Option<Derived>>);
+
+#[derive(Debug)]
+struct Derived {
+    credentials: Credentials,
+    /// `20261121/eu-west-1/xray/aws4_request`
+    scope: String,
+    key: hmac::Key,
+}
+
+impl Keys {
+    /// Signs a request, unless something in it has to be normalized: then nothing is done, and it says so. Headers that a
+    /// signature makes are not among `headers`.
+    pub(super) fn sign(
+        &self,
+        method: &Method,
+        url: &Uri,
+        headers: &mut HeaderMap,
+        body_hash: &str,
+        held: &Held,
+        scope: Scope<'_>,
+    ) -> bool {
+        let Some(credentials) = held.identity.data::<Credentials>() else { return false };
+        if !is_plain_path(url) || headers.contains_key(HOST) {
+            return false;
+        }
+        let (Some(host), Some((time, day))) = (host(url), moment(scope)) else { return false };
+        let mut signed = vec![("host", host.as_str()), ("x-amz-date", &time)];
+        signed.extend(credentials.session_token().map(|token| ("x-amz-security-token", token)));
+        for (name, value) in headers.iter().filter(|(name, _)| is_signed(name)) {
+            let Ok(value) = value.to_str() else { return false };
+            signed.push((name.as_str(), value));
+        }
+        signed.sort_unstable();
+        let twice = signed.windows(2).any(|two| matches!(two, [(one, _), (next, _)] if one == next));
+        if twice || !signed.iter().all(|(_, value)| is_plain_value(value)) {
+            return false;
+        }
+        let names = signed.iter().map(|(name, _)| *name).collect::<Vec<_>>().join(";");
+        let canonical = canonical(method, url, &signed, &names, body_hash);
+        let hash = hex(digest(&SHA256, canonical.as_bytes()).as_ref());
+        let parts = [day.as_str(), scope.region, scope.service, "aws4_request"];
+        let scope = parts.join("/");
+        let text = format!("AWS4-HMAC-SHA256\n{time}\n{scope}\n{hash}");
+        let key = self.key(credentials, &scope, parts);
+        let signature = hex(hmac::sign(&key, text.as_bytes()).as_ref());
+        let authorization = format!(
+            "AWS4-HMAC-SHA256 Credential={}/{scope}, SignedHeaders={names}, Signature={signature}",
+            credentials.access_key_id()
+        );
+        put(headers, &time, credentials.session_token(), &authorization)
+    }
+
+    /// The key of a scope, derived if it is not the last one's.
+    fn key(&self, credentials: &Credentials, scope: &str, parts: [&str; 4]) -> hmac::Key {
+        let mut last = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(Derived { key, .. }) =
+            last.as_ref().filter(|last| last.scope == scope && last.credentials == *credentials)
+        {
+            return key.clone();
+        }
+        let secret = format!("AWS4{}", credentials.secret_access_key());
+        let first = hmac::Key::new(HMAC_SHA256, secret.as_bytes());
+        let key = parts
+            .into_iter()
+            .fold(first, |key, part| hmac::Key::new(HMAC_SHA256, hmac::sign(&key, part.as_bytes()).as_ref()));
+        *last = Some(Derived { credentials: credentials.clone(), scope: scope.to_owned(), key: key.clone() });
+        key
+    }
+}
+
+/// Whether the path stands in the canonical request as it is: no escapes, no dots, nothing empty, and no query.
+fn is_plain_path(url: &Uri) -> bool {
+    let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'/' | b'-' | b'_' | b'~');
+    url.query().is_none() && url.path().bytes().all(is_plain) && !url.path().contains("//")
+}
+
+/// Whether a header's value stands in the canonical request as it is.
+fn is_plain_value(value: &str) -> bool {
+    value.bytes().all(|byte| byte.is_ascii_graphic() || byte == b' ')
+        && value.trim().len() == value.len()
+        && !value.contains("  ")
+}
+
+/// The header `host` of a request: without the port that the scheme has anyway.
+fn host(url: &Uri) -> Option<String> {
+    let usual = match url.scheme_str()? {
+        "http" => 80,
+        "https" => 443,
+        _ => return None,
+    };
+    let host = url.host().filter(|_| !url.authority().is_some_and(|whole| whole.as_str().contains('@')))?;
+    Some(match url.port_u16().filter(|port| *port != usual) {
+        Some(port) => format!("{host}:{port}"),
+        None => host.to_owned(),
+    })
+}
+
+/// The time as `20261121T120000Z`, and its day.
+fn moment(scope: Scope<'_>) -> Option<(String, String)> {
+    let since = scope.time.duration_since(UNIX_EPOCH).ok()?;
+    let Civil { year, month, day, hour, minute, second, .. } =
+        Civil::from_unix_nanos(i128::try_from(since.as_nanos()).ok()?);
+    let day = format!("{year:04}{month:02}{day:02}");
+    Some((format!("{day}T{hour:02}{minute:02}{second:02}Z"), day))
+}
+
+fn canonical(method: &Method, url: &Uri, signed: &[(&str, &str)], names: &str, body_hash: &str) -> String {
+    let mut text = format!("{method}\n{}\n\n", url.path());
+    for (name, value) in signed {
+        // Into a text it never fails.
+        writeln!(text, "{name}:{value}").ok();
+    }
+    write!(text, "\n{names}\n{body_hash}").ok();
+    text
+}
+
+/// Puts the headers that a signature makes, all or none of them.
+fn put(headers: &mut HeaderMap, time: &str, token: Option<&str>, authorization: &str) -> bool {
+    let sensitive = |text: &str| {
+        let mut value = HeaderValue::from_str(text).ok()?;
+        value.set_sensitive(true);
+        Some(value)
+    };
+    let (Ok(time), Some(authorization)) = (HeaderValue::from_str(time), sensitive(authorization)) else {
+        return false;
+    };
+    if let Some(token) = token {
+        let Some(token) = sensitive(token) else { return false };
+        headers.insert(TOKEN, token);
+    }
+    headers.insert(DATE, time);
+    headers.insert(AUTHORIZATION, authorization);
+    true
+}
