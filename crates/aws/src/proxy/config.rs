@@ -25,6 +25,22 @@ impl Choice for Forward {
 
 config::setting_by_choice!(Forward);
 
+/// TLS to AWS. `insecure` has another meaning here than elsewhere, which is the Collector's.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Tls(pub tls::ClientSettings);
+
+impl Section for Tls {
+    fn describe(fields: &mut Fields<Self>) {
+        fields.flatten(|c| &mut c.0);
+        fields.without("insecure");
+        fields.field(
+            "insecure",
+            "Accept any certificate of the service, like `insecure_skip_verify`.",
+            |c| &mut c.0.insecure,
+        );
+    }
+}
+
 /// What the proxy is configured by. The Collector's keys and defaults, but for those marked as ours.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Config {
@@ -34,8 +50,8 @@ pub struct Config {
     pub endpoint: String,
     /// A proxy on the way to AWS; empty leaves it to the environment.
     pub proxy_address: String,
-    /// TLS to AWS. `insecure` accepts any certificate.
-    pub tls: tls::ClientSettings,
+    /// TLS to AWS.
+    pub tls: Tls,
     /// The region; empty is found.
     pub region: String,
     /// A role to assume.
@@ -71,7 +87,7 @@ impl Default for Config {
             enabled: true,
             endpoint: "localhost:2000".to_owned(),
             proxy_address: String::new(),
-            tls: tls::ClientSettings::default(),
+            tls: Tls::default(),
             region: String::new(),
             role_arn: String::new(),
             role_session_name: String::new(),
@@ -93,7 +109,7 @@ impl Section for Config {
             "HTTP proxy on the way to AWS; empty leaves it to the environment.",
             |c| &mut c.proxy_address,
         );
-        fields.field("tls", "TLS to AWS; `insecure` accepts any certificate.", |c| &mut c.tls);
+        fields.field("tls", "TLS to AWS.", |c| &mut c.tls);
         fields.field("region", "AWS region; empty is found in the environment or the metadata.", |c| {
             &mut c.region
         });

@@ -190,8 +190,8 @@ async fn upstream(
     let settings = ClientSettings {
         timeout: TIMEOUT,
         proxy_address: config.proxy_address.clone(),
-        tls: config.tls.clone(),
-        no_verify_ssl: config.tls.insecure,
+        tls: config.tls.0.clone(),
+        no_verify_ssl: config.tls.0.insecure,
         max_idle_conns: 2,
         idle_conn_timeout: Duration::from_secs(30),
         max_response_body_size: MAX_ANSWER + 1,

@@ -105,7 +105,7 @@ impl Section for ClientSettings {
         fields.flatten(|c| &mut c.common);
         fields.field(
             "insecure",
-            "gRPC: no TLS, unless an authority is configured. HTTP goes by the URL's scheme. AWS proxy: accept any certificate.",
+            "gRPC: no TLS, unless an authority is configured. HTTP goes by the URL's scheme.",
             |c| &mut c.insecure,
         );
         fields.field("insecure_skip_verify", "Accept any certificate of the server.", |c| {
