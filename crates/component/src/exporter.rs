@@ -112,8 +112,8 @@ pub trait Exporter: Send + Sync + 'static {
     ) -> impl Future<Output = Result<Accepted, Refused>> + Send;
 
     /// What of the batch is not settled in `progress` is given up for the reason `why`, and nobody waits to send it again:
-    /// the last chance to keep it somewhere. It is counted as lost however this ends. A batch that was never exported comes
-    /// with a progress of nothing.
+    /// the last chance to keep it somewhere. It is in the books as lost before this is called, however this ends: what is
+    /// settled here changes nothing. A batch that was never exported comes with a progress of nothing.
     ///
     /// At the end of a drain there is about a second for all of them; then the future is dropped.
     fn give_up(

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use component::{Accepted, Exporter, Progress, Rejected, RunCx, SHUTDOWN, Settled};
+use component::{Accepted, Entry, Exporter, Progress, Rejected, RunCx, SHUTDOWN, Settled};
 use data::{Account, Batch, Code, Refusal, Refused};
 use otlp::batch::{PieceSize, chunk};
 use tokio::time::Instant;
@@ -57,13 +57,20 @@ impl<E: Exporter> Delivery<E> {
         }
     }
 
-    /// What was left when time was up, before anybody tried to deliver it.
-    pub(crate) async fn left(&self, batch: &Batch) {
-        if !batch.ticket.is_awaited() {
-            let why = Refused::retry("interrupted due to shutdown: not tried yet");
-            self.exporter.give_up(batch, &mut Progress::default(), &why).await;
+    /// What was left when time was up, before anybody tried to deliver it. All of it is in the books before any of it is
+    /// given up, which may take longer than there is time.
+    pub(crate) async fn left(&self, entries: Vec<Entry>) {
+        let why = Refused::retry("interrupted due to shutdown: not tried yet");
+        for Entry { batch, .. } in &entries {
+            self.account.refuse(SHUTDOWN, batch.items());
+            self.metrics.failed(batch.items(), SHUTDOWN, &why);
         }
-        self.account.refuse(SHUTDOWN, batch.items());
+        for Entry { batch, permit } in entries {
+            if !batch.ticket.is_awaited() {
+                self.exporter.give_up(&batch, &mut Progress::default(), &why).await;
+            }
+            drop(permit);
+        }
     }
 
     async fn attempts(&self, batch: &Batch, progress: &mut Progress<E::Memory>) -> Result<Accepted, Failure> {
@@ -162,9 +169,6 @@ impl<E: Exporter> Delivery<E> {
         mut progress: Progress<E::Memory>,
         refused: &Refused,
     ) {
-        if !batch.ticket.is_awaited() {
-            self.exporter.give_up(&batch, &mut progress, refused).await;
-        }
         let settled = &progress.settled;
         let (rejected, _) = self.rejected(settled, batch.items());
         let delivered = settled.delivered().min(batch.items() - rejected);
@@ -187,7 +191,10 @@ impl<E: Exporter> Delivery<E> {
         self.arrived(delivered);
         self.account.refuse(reason, left);
         self.metrics.failed(left, reason, refused);
-        if refused.is_retryable() || settled.is_empty() {
+        if !batch.ticket.is_awaited() {
+            // It may take longer than there is time, so that everything is in the books before.
+            self.exporter.give_up(&batch, &mut progress, refused).await;
+        } else if refused.is_retryable() || settled.is_empty() {
             // Whoever waits can only send all of it again.
             batch.refused(refused);
         } else {

@@ -166,9 +166,8 @@ impl<E: Exporter> Stage<E> {
         while let Some(ended) = self.deliveries.join_next().await {
             ended?;
         }
-        while let Some(entry) = self.inbox.try_recv() {
-            self.delivery.left(&entry.batch).await;
-        }
+        let left = std::iter::from_fn(|| self.inbox.try_recv()).collect();
+        self.delivery.left(left).await;
         Ok(())
     }
 

@@ -40,6 +40,8 @@ struct Script {
     /// What the exporter remembered of the batch in each call.
     attempts: Arc<Mutex<Vec<usize>>>,
     given_up: Arc<Mutex<Vec<GivenUp>>>,
+    /// Giving up a batch that was tried so often never ends.
+    hangs_on: Option<usize>,
     started: Option<Instant>,
     closed: Arc<Mutex<u32>>,
 }
@@ -99,6 +101,10 @@ impl Exporter for Script {
     async fn give_up(&self, batch: &Batch, progress: &mut Progress<usize>, _why: &Refused) {
         let what = (ids(batch), progress.memory, progress.settled.delivered());
         self.given_up.lock().unwrap().push(what);
+        if self.hangs_on == Some(progress.memory) {
+            progress.settled.reject("late", 1, "it is in the books already");
+            std::future::pending::<()>().await;
+        }
     }
 
     async fn close(&self) -> Result<(), component::BoxError> {
@@ -478,7 +484,7 @@ async fn each_partition_waits_its_own_time() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn what_is_given_up_is_shown_to_the_exporter_before_it_is_counted() {
+async fn what_is_given_up_is_shown_to_the_exporter() {
     let script = Script::new([
         Answer::Settle(2, 1, Box::new(unavailable())),
         unavailable(),
@@ -504,6 +510,34 @@ async fn what_is_given_up_is_shown_to_the_exporter_before_it_is_counted() {
     );
     let given_up = script.given_up.lock().unwrap();
     assert_eq!(given_up[1..], [(vec![11], 1, 0), (vec![21], 1, 0), (vec![41], 0, 0)]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_is_given_up_is_in_the_books_before() {
+    // Giving up the first never ends, or giving up one that was still in the queue.
+    let books = [
+        "entered 5 = left 2 + refused{odd} 1 + refused{shutdown} 2",
+        "entered 8 = left 2 + refused{odd} 1 + refused{shutdown} 5",
+    ];
+    for (tried, books) in [1, 0].into_iter().zip(books) {
+        let answers = [Answer::Settle(2, 1, Box::new(Answer::Stall)), Answer::Stall];
+        let script = Script { hangs_on: Some(tried), ..Script::new(answers) };
+        let queue = SendingQueue { num_consumers: 1, ..SendingQueue::default() };
+        let node = node(&script, queued(Optional::Some(queue))).await;
+        node.send(batch(Signal::Traces, 1, 5)).await;
+        for first in [11, 21, 31].into_iter().filter(|_| tried == 0) {
+            node.send(batch(Signal::Traces, first, 1)).await;
+        }
+        settle().await;
+        let (statement, metrics) = node.cut_off().await;
+        assert_eq!(statement.to_string(), books);
+        let given_up = script.given_up.lock().unwrap().len();
+        assert_eq!(given_up, if tried == 0 { 3 } else { 1 }, "the last was not reached");
+        let failed = metrics.lines().filter(|line| line.starts_with("otelcol_exporter_send_failed_spans{"));
+        let failed: f64 = failed.map(|line| line.rsplit(' ').next().unwrap().parse::<f64>().unwrap()).sum();
+        assert_eq!(failed, if tried == 0 { 6.0 } else { 3.0 }, "{metrics}");
+        assert_eq!(*script.closed.lock().unwrap(), 0);
+    }
 }
 
 #[tokio::test(start_paused = true)]

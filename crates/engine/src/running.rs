@@ -141,7 +141,8 @@ pub(crate) async fn cut_off(tasks: Vec<NodeTask>, stopping: &CancellationToken, 
     let stubborn = wait(tasks, Instant::now() + LAST_WORDS, report).await;
     for NodeTask { node, task } in stubborn {
         task.abort();
-        // The abort has to be over before the books are read.
+        // The abort has to be over before the books are read. Deliveries that this leaves behind on other workers have
+        // written into them before they gave anything up.
         task.await.ok();
         report.stragglers.push(node);
     }

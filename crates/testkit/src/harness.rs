@@ -177,6 +177,19 @@ impl RunHarness {
         assert!(statement.balances(), "the books do not balance: {statement}");
         statement
     }
+
+    /// Ends the node as the engine does when time is up and it does not end by itself: a second after it was told, it is
+    /// aborted. Its account, and the metrics that it had.
+    pub async fn cut_off(mut self) -> (Statement, String) {
+        self.stopping.cancel();
+        self.inlet = None;
+        let ended = tokio::time::timeout(Duration::from_secs(1), &mut self.task).await;
+        assert!(ended.is_err(), "it ended by itself");
+        let metrics = self.metrics();
+        self.task.abort();
+        self.task.await.ok();
+        (self.account.statement(), metrics)
+    }
 }
 
 /// What a stage is run with, on the current runtime, and the signal that it is ready.
