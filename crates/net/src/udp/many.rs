@@ -42,6 +42,7 @@ pub(super) fn take(socket: &UdpSocket, rooms: &mut [u8], mut each: impl FnMut(&[
         }
     }
     counted.datagrams = lengths.len();
+    counted.bytes = lengths.iter().sum();
     for (room, len) in rooms.chunks_exact(ROOM).zip(lengths) {
         each(room.get(..len).unwrap_or_default());
     }

@@ -91,7 +91,7 @@ impl Bound {
     pub fn receiver(&self) -> io::Result<Receiver> {
         let watched = tokio::net::UdpSocket::from_std(self.shared.socket.try_clone()?)?;
         let shared = Arc::clone(&self.shared);
-        Ok(Receiver { watched: Some(watched), shared, rooms: vec![0; MOST_AT_ONCE * ROOM] })
+        Ok(Receiver { watched: Some(watched), spare: None, shared, rooms: vec![0; MOST_AT_ONCE * ROOM] })
     }
 }
 
@@ -111,6 +111,8 @@ fn bind_address(address: SocketAddr, buffer: usize) -> io::Result<std::net::UdpS
 pub struct Receiver {
     /// While there is one, each datagram that comes wakes the runtime, whoever waits.
     watched: Option<tokio::net::UdpSocket>,
+    /// The same while nobody is woken: to watch it again takes no new descriptor, of which there may be none left.
+    spare: Option<std::net::UdpSocket>,
     shared: Arc<Shared>,
     /// A room of [`ROOM`] bytes for each. Memory that no datagram has reached is never touched.
     rooms: Vec<u8>,
@@ -121,6 +123,8 @@ pub struct Receiver {
 pub struct Taken {
     /// Datagrams handed over.
     pub datagrams: usize,
+    /// Bytes of them.
+    pub bytes: usize,
     /// Datagrams that the kernel has dropped since the last time that it told, for want of room.
     pub dropped: u32,
 }
@@ -135,11 +139,12 @@ impl Receiver {
     /// Waits until there may be something to take. Cancel safe.
     ///
     /// # Errors
-    /// If the system is out of descriptors, or the runtime is going away.
+    /// If the system has no room to watch it, or the runtime is going away. [`take_now`](Self::take_now) works even so.
     pub async fn readable(&mut self) -> io::Result<()> {
-        let watched = match self.watched.take() {
-            Some(watched) => watched,
-            None => tokio::net::UdpSocket::from_std(self.shared.socket.try_clone()?)?,
+        let watched = match (self.watched.take(), self.spare.take()) {
+            (Some(watched), _) => watched,
+            (None, Some(spare)) => tokio::net::UdpSocket::from_std(spare)?,
+            (None, None) => tokio::net::UdpSocket::from_std(self.shared.socket.try_clone()?)?,
         };
         self.watched.insert(watched).readable().await
     }
@@ -147,7 +152,9 @@ impl Receiver {
     /// From now until somebody waits for [`readable`](Self::readable) again, datagrams come without waking anybody: for
     /// whoever knows when to look. A wake-up costs more than all that is done with a datagram.
     pub fn unwatch(&mut self) {
-        self.watched = None;
+        if let Some(watched) = self.watched.take() {
+            self.spare = watched.into_std().ok();
+        }
     }
 
     /// Takes what there is, at most [`MOST_AT_ONCE`] datagrams, and hands over each. Does not wait.
@@ -155,7 +162,7 @@ impl Receiver {
     /// # Errors
     /// What the socket reports; that nothing is there is none.
     pub fn take(&mut self, each: impl FnMut(&[u8])) -> io::Result<Taken> {
-        let Self { watched: Some(watched), shared, rooms } = self else { return self.take_now(each) };
+        let Self { watched: Some(watched), shared, rooms, .. } = self else { return self.take_now(each) };
         let mut each = Some(each);
         // So that the runtime knows when there is nothing more.
         let taken = watched.try_io(Interest::READABLE, || match each.take() {
@@ -176,10 +183,10 @@ impl Receiver {
 
     fn told(&self, taken: io::Result<Counted>) -> io::Result<Taken> {
         match taken {
-            Ok(Counted { datagrams, dropped }) => {
+            Ok(Counted { datagrams, bytes, dropped }) => {
                 let dropped = dropped
                     .map_or(0, |now| now.wrapping_sub(self.shared.dropped.swap(now, Ordering::Relaxed)));
-                Ok(Taken { datagrams, dropped })
+                Ok(Taken { datagrams, bytes, dropped })
             }
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => Ok(Taken::default()),
             Err(error) => Err(error),
@@ -191,6 +198,7 @@ impl Receiver {
 #[derive(Clone, Copy, Debug, Default)]
 struct Counted {
     datagrams: usize,
+    bytes: usize,
     /// How many it has dropped since the socket exists, if it told.
     dropped: Option<u32>,
 }

@@ -18,7 +18,10 @@ pub(super) fn take(socket: &UdpSocket, rooms: &mut [u8], mut each: impl FnMut(&[
     let mut counted = Counted::default();
     while counted.datagrams < MOST_AT_ONCE {
         match socket.recv(room) {
-            Ok(len) => each(room.get(..len).unwrap_or_default()),
+            Ok(len) => {
+                each(room.get(..len).unwrap_or_default());
+                counted.bytes += len;
+            }
             Err(_) if counted.datagrams > 0 => break,
             Err(error) => return Err(error),
         }

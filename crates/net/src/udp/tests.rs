@@ -1,3 +1,5 @@
+use std::os::fd::AsRawFd;
+
 use super::*;
 
 fn pair(buffer: usize) -> (Bound, std::net::UdpSocket) {
@@ -32,12 +34,16 @@ async fn unwatched_datagrams_are_there_when_somebody_looks_or_waits_again() {
     let (bound, client) = pair(1 << 20);
     let mut receiver = bound.receiver().unwrap();
     for round in 1..=3 {
+        let watched = receiver.watched.as_ref().map(AsRawFd::as_raw_fd);
         receiver.unwatch();
+        assert_eq!(receiver.spare.as_ref().map(AsRawFd::as_raw_fd), watched, "it keeps its descriptor");
         client.send(b"one").unwrap();
         assert_eq!(receiver.take(|_| ()).unwrap().datagrams, 1, "round {round}");
         client.send(b"two").unwrap();
         receiver.readable().await.unwrap();
-        assert_eq!(receiver.take(|_| ()).unwrap().datagrams, 1, "round {round}");
+        assert_eq!(receiver.watched.as_ref().map(AsRawFd::as_raw_fd), watched);
+        let taken = receiver.take(|_| ()).unwrap();
+        assert_eq!((taken.datagrams, taken.bytes), (1, 3), "round {round}");
     }
 }
 
@@ -52,7 +58,7 @@ async fn what_the_kernel_drops_is_counted_once() {
             client.send(&[b'x'; 1000]).unwrap();
             sent += 1;
         }
-        while let Taken { datagrams: 1.., dropped: more } = receiver.take_now(|_| taken += 1).unwrap() {
+        while let Taken { datagrams: 1.., dropped: more, .. } = receiver.take_now(|_| taken += 1).unwrap() {
             dropped += more as usize;
         }
     }
@@ -96,9 +102,12 @@ fn datagrams_are_taken_the_same_way_on_every_system() {
         let mut found = Vec::new();
         let counts = [0, 1].map(|_| {
             let each = &mut |datagram: &[u8]| found.push(datagram.to_vec());
-            take(&socket, &mut rooms, each).unwrap().datagrams
+            let Counted { datagrams, bytes, .. } = take(&socket, &mut rooms, each).unwrap();
+            (datagrams, bytes)
         });
-        assert_eq!(counts, [MOST_AT_ONCE, 5]);
+        let (first, rest) = sent.split_at(MOST_AT_ONCE);
+        let bytes = |sent: &[Vec<u8>]| sent.iter().map(Vec::len).sum();
+        assert_eq!(counts, [(MOST_AT_ONCE, bytes(first)), (5, bytes(rest))]);
         assert!(found == sent, "each whole, and in order");
     }
 }

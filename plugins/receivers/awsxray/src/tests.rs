@@ -343,6 +343,23 @@ async fn without_memory_nothing_is_taken_until_there_is_some() {
 }
 
 #[tokio::test]
+async fn a_sender_without_a_pause_does_not_stop_the_others() {
+    const ALL: u64 = 4 * net::udp::MOST_AT_ONCE as u64;
+    let running = Running::start("", &[Signal::Xray], 64, Budget::unlimited()).await;
+    (1..=ALL).for_each(|id| running.send(&document(id)));
+    let mut seen = Vec::new();
+    let until = tokio::time::Instant::now() + Duration::from_secs(20);
+    while seen.last() != Some(&ALL) && tokio::time::Instant::now() < until {
+        // As anybody else on this worker.
+        tokio::task::yield_now().await;
+        seen.push(running.metric("collimator_receiver_datagrams", "udp") as u64);
+        seen.dedup();
+    }
+    assert!(seen.ends_with(&[ALL / 4, ALL / 2, ALL / 4 * 3, ALL]), "{seen:?}");
+    running.finish().await;
+}
+
+#[tokio::test]
 async fn a_port_that_is_taken_fails_the_start() {
     let running = Running::start("", &[Signal::Xray], 1, Budget::unlimited()).await;
     let yaml = format!("{{endpoint: '{}', proxy_server: {{enabled: false}}}}", running.endpoint);
