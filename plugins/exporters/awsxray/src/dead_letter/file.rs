@@ -25,10 +25,12 @@ pub(super) enum Appended {
     Full,
 }
 
-/// Appends what `write` writes, whole or not at all, unless the file has `max` bytes already.
+/// Appends what `write` writes, whole or not at all, unless the file has `max` bytes already. A new file belongs to whom
+/// `former` belongs, if there is one.
 pub(super) fn append(
     path: &Path,
     max: u64,
+    former: Option<&File>,
     write: impl FnOnce(&mut File) -> io::Result<()>,
 ) -> io::Result<Appended> {
     for _ in 0..TRIES {
@@ -39,6 +41,9 @@ pub(super) fn append(
         let len = file.metadata()?.len();
         if len >= max {
             return Ok(Appended::Full);
+        }
+        if let Some(former) = former.filter(|_| len == 0) {
+            belong_as(&file, former)?;
         }
         let written = end_line(&mut file).and_then(|()| write(&mut file)).and_then(|()| file.sync_data());
         if written.is_err() {
@@ -55,6 +60,22 @@ fn private(options: &mut OpenOptions) -> &mut OpenOptions {
     #[cfg(unix)]
     std::os::unix::fs::OpenOptionsExt::mode(options, 0o600);
     options
+}
+
+/// Gives a file to whom another belongs. Who may not do that keeps it: the other has to go on in another file.
+#[cfg(unix)]
+fn belong_as(file: &File, other: &File) -> io::Result<()> {
+    use std::os::unix::fs::{MetadataExt as _, fchown};
+    let (ours, theirs) = (file.metadata()?, other.metadata()?);
+    if (ours.uid(), ours.gid()) != (theirs.uid(), theirs.gid()) {
+        fchown(file, Some(theirs.uid()), Some(theirs.gid())).ok();
+    }
+    Ok(())
+}
+
+#[cfg(not(unix))]
+fn belong_as(_file: &File, _other: &File) -> io::Result<()> {
+    Ok(())
 }
 
 /// Locks a file as long as it is the one of that name; whether it still is. A replay that has renamed it keeps its lock

@@ -102,9 +102,14 @@ impl DeadLetters {
         loop {
             let path =
                 self.directory.join(format!("{}-{:06}.{}", self.prefix, state.number, file::EXTENSION));
-            match file::append(&path, self.max_file, |file| file.write_all(&text))? {
-                Appended::Done => return Ok(()),
-                Appended::Full => state.number += 1,
+            match file::append(&path, self.max_file, None, |file| file.write_all(&text)) {
+                Ok(Appended::Done) => return Ok(()),
+                Ok(Appended::Full) => state.number += 1,
+                // Another user's: there are only so many.
+                Err(error) if error.kind() == io::ErrorKind::PermissionDenied && path.exists() => {
+                    state.number += 1;
+                }
+                Err(error) => return Err(error),
             }
         }
     }

@@ -49,13 +49,13 @@ impl Letters {
         Ok(Lines::of(self.0.file.try_clone()?))
     }
 
-    /// Puts lines back under the file's own name, synced.
+    /// Puts lines back under the file's own name, synced. Whoever may run a replay, they stay with their owner.
     pub(crate) fn keep(&self, lines: &[Line]) -> io::Result<()> {
         if lines.is_empty() {
             return Ok(());
         }
         let mut text = Vec::new();
-        let appended = file::append(&self.0.origin, u64::MAX, |file| {
+        let appended = file::append(&self.0.origin, u64::MAX, Some(&self.0.file), |file| {
             for line in lines {
                 match line {
                     Line::Record(record) => record.write(&mut text),

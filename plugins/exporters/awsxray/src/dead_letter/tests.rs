@@ -43,6 +43,68 @@ fn only_their_owner_may_read_them() {
     assert_eq!((mode(&inside), mode(&files(&inside).unwrap()[0])), (0o700, 0o600));
 }
 
+/// Somebody who is not root.
+#[cfg(unix)]
+const SOMEBODY: u32 = 12_345;
+
+/// Does something without root's rights, in a thread of its own, which has them for itself.
+#[cfg(target_os = "linux")]
+fn as_somebody<T: Send>(what: impl FnOnce() -> T + Send) -> T {
+    let with_other_rights = || {
+        nix::unistd::setfsuid(SOMEBODY.into());
+        what()
+    };
+    std::thread::scope(|scope| scope.spawn(with_other_rights).join().unwrap())
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn a_file_that_belongs_to_another_is_passed_over() {
+    use std::os::unix::fs::PermissionsExt as _;
+    let directory = tempfile::tempdir().unwrap();
+    // Where root runs the test, it is somebody's; elsewhere both are the same.
+    std::os::unix::fs::chown(directory.path(), Some(SOMEBODY), None).ok();
+    let letters = letters(directory.path(), Config::default());
+    as_somebody(|| letters.append(&[record("one")]).unwrap());
+    let first = files(directory.path()).unwrap().remove(0);
+    let unreadable = std::fs::Permissions::from_mode(0o000);
+    std::fs::set_permissions(&first, unreadable).unwrap();
+    as_somebody(|| {
+        letters.append(&[record("two")]).unwrap();
+        letters.append(&[record("three")]).unwrap();
+    });
+    let files = files(directory.path()).unwrap();
+    assert_eq!(files.len(), 2);
+    let lines = look(&files[1]).unwrap().map(Result::unwrap).collect::<Vec<_>>();
+    assert_eq!(lines, ["two", "three"].map(|document| Line::Record(record(document))));
+    // Where nothing can be made at all, that is an error and not the end of the numbers.
+    let sealed = std::fs::Permissions::from_mode(0o500);
+    std::fs::set_permissions(directory.path(), sealed).unwrap();
+    let again = self::letters(directory.path(), Config::default());
+    std::fs::set_permissions(&files[1], std::fs::Permissions::from_mode(0o000)).unwrap();
+    let error = as_somebody(|| again.append(&[record("four")]).unwrap_err());
+    assert_eq!(error.kind(), io::ErrorKind::PermissionDenied);
+    std::fs::set_permissions(directory.path(), std::fs::Permissions::from_mode(0o700)).unwrap();
+}
+
+#[cfg(unix)]
+#[test]
+fn what_a_replay_leaves_belongs_to_whom_it_belonged() {
+    use std::os::unix::fs::{MetadataExt as _, chown};
+    let directory = tempfile::tempdir().unwrap();
+    letters(directory.path(), Config::default()).append(&[record("one")]).unwrap();
+    let path = files(directory.path()).unwrap().remove(0);
+    let is_root = chown(&path, Some(SOMEBODY), Some(SOMEBODY)).is_ok();
+    let taken = Letters::take(&path).unwrap().unwrap();
+    taken.keep(&[Line::Record(record("one"))]).unwrap();
+    taken.remove().unwrap();
+    let left = std::fs::metadata(&path).unwrap();
+    let ours = std::fs::metadata(directory.path()).unwrap();
+    let expected = if is_root { (SOMEBODY, SOMEBODY) } else { (ours.uid(), ours.gid()) };
+    assert_eq!((left.uid(), left.gid()), expected);
+    assert_eq!(kept(directory.path()), ["one"]);
+}
+
 #[test]
 fn records_are_read_as_they_were_written() {
     let directory = tempfile::tempdir().unwrap();
