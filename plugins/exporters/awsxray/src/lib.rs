@@ -5,8 +5,10 @@ mod body;
 mod call;
 mod config;
 pub mod dead_letter;
+mod documents;
 mod records;
 pub mod replay;
+mod send;
 mod throttle;
 mod translate;
 mod work;
@@ -16,21 +18,19 @@ use std::time::Duration;
 
 use component::{
     Accepted, BoxError, BuildCx, BuildError, Carries, Component, Environment, Exporter, Kind, Progress,
-    RunCx, Settled, Spec, Stability, Stage,
+    RunCx, Spec, Stability, Stage,
 };
-use data::{Batch, Civil, Code, Refused, Signal, Signals};
-use futures::StreamExt as _;
-use futures::stream::FuturesUnordered;
+use data::{Batch, Refused, Signal, Signals};
 use telemetry::metrics::Counter;
 use xray::from_span::Options;
 
-use crate::answer::Unprocessed;
-use crate::call::{Calls, Failed, Place};
+use crate::call::{Calls, Place};
 pub use crate::config::Config;
-use crate::dead_letter::{DeadLetters, Record};
+use crate::dead_letter::DeadLetters;
+use crate::documents::Documents;
 use crate::records::Recorder;
 use crate::translate::{Position, Translators};
-use crate::work::{Call, Documents, Fates, Refusal};
+use crate::work::Wave;
 
 /// The component type.
 pub const SPEC: Spec =
@@ -41,9 +41,6 @@ pub const SPEC: Spec =
 /// The Collector's feature gates; both are on unless they are turned off.
 const ALLOW_DOT: &str = "exporter.xray.allowDot";
 const SKIP_TIMESTAMPS: &str = "exporter.awsxray.skiptimestampvalidation";
-
-/// Documents that are found invalid by themselves before all of their calls are taken for invalid, unless some were taken.
-const MAX_INVALID: usize = 4;
 
 /// Exports at once when there is no queue to say how many.
 const UNQUEUED_CONCURRENCY: usize = 64;
@@ -70,11 +67,17 @@ struct Running {
     records: Option<AbortOnDrop>,
 }
 
-/// What is remembered of a batch: documents that are being sent, what became of each, and how far it is.
+/// What is remembered of a batch.
 #[derive(Default)]
 pub struct Memory {
-    sending: Option<(Documents, Fates)>,
+    /// What is being sent.
+    sending: Option<Wave>,
+    /// What came back, of the waves since the last pause.
+    aside: Option<Wave>,
+    /// How far the batch is.
     next: Position,
+    /// The API has taken some of it.
+    has_taken: bool,
 }
 
 impl Component for AwsXray {
@@ -137,20 +140,7 @@ impl Exporter for AwsXray {
 
     async fn export(&self, batch: &Batch, progress: &mut Progress<Memory>) -> Result<Accepted, Refused> {
         let Some(running) = self.running.get() else { return Err(Refused::retry("not started")) };
-        let Progress { memory, settled } = progress;
-        loop {
-            let (documents, fates) = match &mut memory.sending {
-                Some(sending) => sending,
-                none => match running.next(batch, &mut memory.next, settled)? {
-                    Some(next) => none.insert(next),
-                    None => return Ok(Accepted::default()),
-                },
-            };
-            running.send(documents, fates, settled).await?;
-            if let Some((documents, _)) = memory.sending.take() {
-                running.translators.done(documents);
-            }
-        }
+        running.send_batch(batch, &mut progress.memory, &mut progress.settled).await
     }
 
     /// With `dead_letter` what nobody sends any more is kept, too.
@@ -158,16 +148,7 @@ impl Exporter for AwsXray {
         let Some(running) = self.running.get().filter(|running| running.dead_letters.is_some()) else {
             return;
         };
-        let Progress { memory, settled } = progress;
-        loop {
-            let next = match memory.sending.take() {
-                None => running.next(batch, &mut memory.next, settled).unwrap_or_default(),
-                sending => sending,
-            };
-            let Some((documents, fates)) = next else { return };
-            running.write_down(&documents, &refusals(&fates.left(), answer::GIVEN_UP, &why.message)).await;
-            running.translators.done(documents);
-        }
+        running.give_up(batch, &mut progress.memory, &mut progress.settled, &why.message).await;
     }
 
     fn destination(&self, _signal: Signal) -> Vec<(&'static str, String)> {
@@ -199,184 +180,6 @@ async fn client(config: &Config, environment: &Environment, product: &str) -> Re
     tracing::info!(region = session.region, endpoint = %session.endpoint, "sending to X-Ray");
     let settings = config.client(environment, product);
     Ok(aws::Client::new(session, &settings, environment)?)
-}
-
-impl Running {
-    /// The next documents of a batch, none of which is sent yet.
-    fn next(
-        &self,
-        batch: &Batch,
-        position: &mut Position,
-        settled: &mut Settled,
-    ) -> Result<Option<(Documents, Fates)>, Refused> {
-        let documents = match batch.signal() {
-            Signal::Xray => position.as_they_came(batch),
-            Signal::Traces => self.translators.next(batch, position, self.cx.clock.now(), settled),
-            other => {
-                return Err(Refused::permanent(Code::Unimplemented, format!("X-Ray does not take {other}")));
-            }
-        };
-        if documents.len() == 0 {
-            self.translators.done(documents);
-            return Ok(None);
-        }
-        self.counters.translated(&documents);
-        let fates = Fates::new(&documents);
-        Ok(Some((documents, fates)))
-    }
-
-    /// Sends what is open, until nothing is, or what is left must wait.
-    async fn send(
-        &self,
-        documents: &Documents,
-        fates: &mut Fates,
-        settled: &mut Settled,
-    ) -> Result<Accepted, Refused> {
-        loop {
-            let returned = self.send_once(documents, fates, settled).await?;
-            match (fates.open(), returned) {
-                (0, _) => return Ok(Accepted::default()),
-                (open, Some(one)) if !self.goes_on(&one) => {
-                    let said = format!("{open} segments were not processed: {}: {}", one.code, one.message);
-                    return Err(Refused::retry(said));
-                }
-                // At the pace that throttling sets; or alone, since it was not clear which of several was meant.
-                _ => {}
-            }
-        }
-    }
-
-    /// Whether documents that came back for this reason are sent again for as long as it takes.
-    fn goes_on(&self, one: &Unprocessed) -> bool {
-        answer::is_throttling(&one.code) && self.calls.outlasts_throttling
-    }
-
-    /// Sends what is open once, in as many calls as it needs, several at once. What came back to be sent again comes
-    /// first if it may not go on at once.
-    async fn send_once(
-        &self,
-        documents: &Documents,
-        fates: &mut Fates,
-        settled: &mut Settled,
-    ) -> Result<Option<Unprocessed>, Refused> {
-        let mut waiting = fates.calls(documents, self.max_bytes);
-        let mut under_way = FuturesUnordered::new();
-        let mut failed: Option<Refused> = None;
-        let mut returned: Option<Unprocessed> = None;
-        let mut invalid = 0;
-        loop {
-            // After a failure what is under way is awaited, and the rest keeps its place.
-            while failed.is_none()
-                && under_way.len() < self.calls.at_once
-                && let Some(call) = waiting.pop_front()
-            {
-                under_way.push(self.call(documents, call));
-            }
-            let Some((call, result)) = under_way.next().await else { break };
-            match result {
-                Ok(unprocessed) => {
-                    let mut again = unprocessed.iter().filter(|one| answer::may_be_sent_again(&one.code));
-                    if let Some(one) = again.clone().find(|one| !self.goes_on(one)).or_else(|| again.next())
-                        && returned.as_ref().is_none_or(|former| self.goes_on(former))
-                    {
-                        returned = Some(one.clone());
-                    }
-                    let refusals = fates.taken(documents, &call, unprocessed, settled);
-                    self.bury(documents, refusals, fates, settled).await;
-                }
-                Err(Failed::TooLarge(_)) if call.len() > 1 => {
-                    let (front, back) = call.split_at(call.len() / 2);
-                    waiting.extend([front.to_vec(), back.to_vec()]);
-                }
-                // Looked for at once, so that it is soon known whether it is one document or all of them.
-                Err(Failed::Invalid(_)) if call.len() > 1 && (invalid < MAX_INVALID || fates.has_taken()) => {
-                    let (front, back) = call.split_at(call.len() / 2);
-                    waiting.push_front(back.to_vec());
-                    waiting.push_front(front.to_vec());
-                }
-                Err(Failed::TooLarge(said)) => {
-                    self.bury(documents, refusals(&call, answer::TOO_LARGE, &said), fates, settled).await;
-                }
-                Err(Failed::Invalid(said) | Failed::Never(said)) => {
-                    invalid += 1;
-                    self.bury(documents, refusals(&call, answer::REFUSED, &said), fates, settled).await;
-                }
-                Err(Failed::Later(refused)) => {
-                    failed.get_or_insert(refused);
-                }
-            }
-        }
-        failed.map_or(Ok(returned), Err)
-    }
-
-    async fn call(&self, documents: &Documents, call: Call) -> (Call, Result<Vec<Unprocessed>, Failed>) {
-        let result = self.calls.put(|| documents.body(&call), call.len()).await;
-        (call, result)
-    }
-
-    /// Says what was refused for good, keeps it where the configuration wants that, and only then counts it: should time
-    /// be up meanwhile, it is in the books as not delivered.
-    async fn bury(
-        &self,
-        documents: &Documents,
-        refusals: Vec<Refusal>,
-        fates: &mut Fates,
-        settled: &mut Settled,
-    ) {
-        self.keep(documents, &refusals).await;
-        fates.refused(documents, &refusals, settled);
-    }
-
-    async fn keep(&self, documents: &Documents, refusals: &[Refusal]) {
-        let Some(first) = refusals.first() else { return };
-        if let Some(recorder) = &self.calls.recorder {
-            recorder.counts.rejected(refusals.len());
-        }
-        tracing::warn!(
-            otelcol.component.id = %self.cx.node.id,
-            otelcol.component.kind = "exporter",
-            segment = documents.id(first.document),
-            code = first.code,
-            said = first.message,
-            others = refusals.len() - 1,
-            "X-Ray refused segments"
-        );
-        self.write_down(documents, refusals).await;
-    }
-
-    /// Writes documents to the dead letters, if they are kept.
-    async fn write_down(&self, documents: &Documents, refusals: &[Refusal]) {
-        let Some(dead_letters) = self.dead_letters.as_ref().filter(|_| !refusals.is_empty()) else { return };
-        let dead_letters = Arc::clone(dead_letters);
-        let time = Civil::from_unix_nanos(self.cx.clock.now().wall.into()).rfc3339();
-        let record = |Refusal { document, code, message }: &Refusal| {
-            let document = String::from_utf8_lossy(documents.get(*document)).into_owned();
-            Record { time: time.clone(), code: code.clone(), message: message.clone(), document }
-        };
-        let records: Vec<Record> = refusals.iter().map(record).collect();
-        let count = records.len() as u64;
-        // The disk may take its time.
-        let written = tokio::task::spawn_blocking(move || dead_letters.append(&records)).await;
-        match written.unwrap_or_else(|error| Err(std::io::Error::other(error))) {
-            Ok(()) => self.counters.kept.add(count),
-            Err(error) => {
-                self.counters.not_kept.add(count);
-                tracing::error!(
-                    otelcol.component.id = %self.cx.node.id,
-                    otelcol.component.kind = "exporter",
-                    %error,
-                    documents = count,
-                    "segments can't be kept"
-                );
-            }
-        }
-    }
-}
-
-fn refusals(call: &Call, code: &str, message: &str) -> Vec<Refusal> {
-    let refusal =
-        |index: &usize| Refusal { document: *index, code: code.to_owned(), message: message.to_owned() };
-    call.iter().map(refusal).collect()
 }
 
 /// A task that ends with whoever started it.

@@ -15,7 +15,8 @@ use crate::call::{Calls, Failed, Place};
 use crate::config::Config;
 use crate::dead_letter::Record;
 use crate::dead_letter::take::{Letters, Line, files, look};
-use crate::work::{Documents, Fates, Refusal};
+use crate::documents::Documents;
+use crate::work::{Fates, Refusal};
 
 /// Bytes of documents that are read before they are sent.
 const CHUNK: usize = 8 << 20;
@@ -163,7 +164,7 @@ impl Replay {
                     calls.extend([front.to_vec(), back.to_vec()]);
                 }
                 Err(Failed::TooLarge(said) | Failed::Invalid(said) | Failed::Never(said)) => {
-                    let refusals = crate::refusals(&call, answer::OTHER, &said);
+                    let refusals = crate::send::refusals(&call, answer::OTHER, &said);
                     fates.refused(&documents, &refusals, &mut settled);
                     again.extend(refusals);
                 }

@@ -258,6 +258,38 @@ async fn what_was_taken_is_not_sent_again() {
 }
 
 #[tokio::test]
+async fn what_comes_back_holds_up_no_other() {
+    // Waves of a hundred spans, in each of which some are never processed.
+    let retry = "retry_on_failure: {initial_interval: 20ms, max_interval: 20ms, max_elapsed_time: 70ms}";
+    let (api, unit) = exporter(&format!(", num_workers: 2, {retry}"));
+    api.behave(Mood::Unprocessed(16, "InternalFailure"));
+    let node = RunHarness::start(&*unit, Signal::Traces).await.unwrap();
+    node.send(batch(Signal::Traces, 1, 1000)).await;
+    let never = (1..=1000_u64).filter(|id| id % 16 == 0).count();
+    let expected = format!("entered 1000 = left {} + refused{{retries used up}} {never}", 1000 - never);
+    assert_eq!(node.finish().await.to_string(), expected);
+    assert_eq!(api.ids().len(), 1000 - never, "each of the others once");
+}
+
+#[tokio::test]
+async fn what_was_put_aside_arrives_in_the_end() {
+    let retry = "retry_on_failure: {initial_interval: 20ms, max_interval: 50ms}";
+    let (api, unit) = exporter(&format!(", num_workers: 1, {retry}"));
+    let node = RunHarness::start(&*unit, Signal::Traces).await.unwrap();
+    api.behave(Mood::Unprocessed(3, "InternalFailure"));
+    node.send(batch(Signal::Traces, 1, 400)).await;
+    eventually("the last wave", || api.ids().contains(&format!("{:016x}", 398)).then_some(())).await;
+    // The next attempt ends in the middle, and so do some more.
+    api.behave(Mood::Error(503, "", ""));
+    tokio::time::sleep(Duration::from_millis(200)).await;
+    api.behave(Mood::Unprocessed(5, "ServiceUnavailable"));
+    tokio::time::sleep(Duration::from_millis(200)).await;
+    api.behave(Mood::Well);
+    assert_eq!(node.finish().await.to_string(), "entered 400 = left 400");
+    assert_eq!(api.ids(), ids(1..401));
+}
+
+#[tokio::test]
 async fn what_is_too_large_is_halved() {
     let (api, unit) = exporter("");
     api.behave(Mood::AtMost(9));

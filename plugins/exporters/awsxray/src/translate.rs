@@ -7,10 +7,11 @@ use component::Settled;
 use data::{Batch, Budget, Time};
 use xray::from_span::{Cursor, Documents as Translated, Enough, Options, Reason, Translator};
 
-use crate::work::{Documents, MAX_DOCUMENTS, NO_ITEM};
+use crate::documents::{Documents, NO_ITEM};
+use crate::work::MAX_DOCUMENTS;
 
 /// Bytes of documents that are made of a batch at a time, unless one alone has more.
-const MAX_BYTES: usize = 4 << 20;
+pub(crate) const MAX_BYTES: usize = 4 << 20;
 
 /// Room that a list of documents keeps when nothing is in it.
 const MAX_IDLE_BYTES: usize = 1 << 20;
@@ -39,6 +40,11 @@ pub(crate) struct Position {
 }
 
 impl Position {
+    /// Whether there is nothing left of a batch.
+    pub(crate) fn is_at_the_end(&self, batch: &Batch) -> bool {
+        batch.chunks().nth(self.parts).is_none()
+    }
+
     /// The documents of a batch of documents: all the first time, then none.
     pub(crate) fn as_they_came(&mut self, batch: &Batch) -> Documents {
         Documents::AsTheyCame(
@@ -78,7 +84,7 @@ impl Translators {
         }
         self.idle().translators.push(translator);
         settle_refused(&mut made, settled);
-        let counted = self.budget.force(made.bytes.capacity());
+        let counted = Some(self.budget.force(made.bytes.capacity()));
         Documents::Written { made, _counted: counted }
     }
 

@@ -1,86 +1,61 @@
-//! The documents of one batch, and what has become of each.
+//! Which documents of a batch are to be sent, and what has become of each.
 
-use std::borrow::Cow;
 use std::collections::{BTreeMap, VecDeque};
+use std::sync::Arc;
 
-use bytes::Bytes;
 use component::Settled;
-use data::Reservation;
-use serde_json::Value;
-use xray::from_span::Documents as Translated;
-use xray::ids::segment_id;
+use data::Budget;
 
 use crate::answer::{self, Unprocessed};
 use crate::body;
+use crate::documents::{Documents, NO_ITEM};
 
 /// Documents of the longest call: the API's limit, which the daemon and the Collector keep to.
 pub(crate) const MAX_DOCUMENTS: usize = 50;
 
-/// Stands in an entry for the item of a document that is not counted: its other document was never made.
-pub(crate) const NO_ITEM: usize = usize::MAX;
-
 /// So often a document comes back before it goes alone.
 const ALONE: u8 = 2;
 
-/// Where the documents are.
-pub(crate) enum Documents {
-    /// Each by itself, as a client sent it.
-    AsTheyCame(Vec<Bytes>),
-    /// Made of spans, and counted in the budget.
-    Written { made: Translated, _counted: Reservation },
+/// Documents that are sent together, and what became of each.
+pub(crate) struct Wave {
+    pub(crate) documents: Documents,
+    pub(crate) fates: Fates,
 }
 
-impl Documents {
-    pub(crate) fn len(&self) -> usize {
-        match self {
-            Self::AsTheyCame(documents) => documents.len(),
-            Self::Written { made, .. } => made.entries.len(),
-        }
+impl Wave {
+    pub(crate) fn new(documents: Documents) -> Self {
+        let fates = Fates::new(&documents);
+        Self { documents, fates }
     }
 
-    pub(crate) fn get(&self, index: usize) -> &[u8] {
-        match self {
-            Self::AsTheyCame(documents) => documents.get(index).map_or(&[], |document| document),
-            Self::Written { made, .. } => made.entries.get(index).map_or(&[], |entry| made.text(entry)),
-        }
-    }
-
-    /// The body of a call.
-    pub(crate) fn body(&self, call: &Call) -> Vec<u8> {
-        let bytes = call.iter().map(|index| self.get(*index).len()).sum();
-        body::body(bytes, call.iter().map(|index| self.text(*index)))
-    }
-
-    /// A document as text: what is made here is, what came may be anything.
-    fn text(&self, index: usize) -> Cow<'_, [u8]> {
-        match self {
-            Self::AsTheyCame(_) => body::utf8(self.get(index)),
-            Self::Written { .. } => Cow::Borrowed(self.get(index)),
-        }
-    }
-
-    /// A document's segment id in lower case, by which the API names it.
-    pub(crate) fn id(&self, index: usize) -> Option<String> {
-        match self {
-            Self::AsTheyCame(_) => {
-                let document: Value = serde_json::from_slice(self.get(index)).ok()?;
-                document.get("id")?.as_str().map(str::to_ascii_lowercase)
-            }
-            Self::Written { made, .. } => {
-                // Zeros are written as null.
-                let id = made.entries.get(index).map(|entry| entry.id).filter(|id| *id != [0; 8])?;
-                Some(String::from_utf8_lossy(&segment_id(id)).into_owned())
+    /// Adds what is open to another wave, unless that would then have more than `max` bytes. The other document of an item
+    /// goes with it, whatever became of it: the item is settled with the last of them.
+    pub(crate) fn put_aside(&self, aside: &mut Option<Self>, max: usize, budget: &Arc<Budget>) -> bool {
+        let Self { documents, fates } = self;
+        let mut moved = Vec::new();
+        for index in 0..documents.len() {
+            let item = documents.item(index).filter(|item| *item != NO_ITEM);
+            let neighbours = [Some(index), index.checked_sub(1), index.checked_add(1)];
+            let is_open = neighbours.into_iter().flatten().any(|other| {
+                (other == index || (item.is_some() && documents.item(other) == item))
+                    && matches!(fates.0.get(other), Some(Fate::Open(_)))
+            });
+            if is_open {
+                moved.push(index);
             }
         }
-    }
-
-    fn item(&self, index: usize) -> Option<usize> {
-        match self {
-            Self::AsTheyCame(documents) => (index < documents.len()).then_some(index),
-            Self::Written { made, .. } => {
-                made.entries.get(index).map(|entry| entry.item).filter(|item| *item != NO_ITEM)
-            }
+        let bytes: usize = moved.iter().map(|index| documents.get(*index).len()).sum();
+        let held = aside.as_ref().map_or(0, |aside| aside.documents.bytes());
+        if held + bytes > max {
+            return false;
         }
+        let aside = aside.get_or_insert_with(|| Self::new(documents.none()));
+        for index in moved {
+            aside.documents.push_from(documents, index);
+            aside.fates.0.extend(fates.0.get(index));
+        }
+        aside.documents.count(budget);
+        true
     }
 }
 
@@ -211,11 +186,6 @@ impl Fates {
         }
     }
 
-    /// Whether the API has any of them.
-    pub(crate) fn has_taken(&self) -> bool {
-        self.0.contains(&Fate::Sent)
-    }
-
     /// Whether the API has a document.
     pub(crate) fn was_taken(&self, index: usize) -> bool {
         self.0.get(index) == Some(&Fate::Sent)
@@ -257,8 +227,8 @@ impl Fates {
 
 #[cfg(test)]
 mod tests {
-    use data::Budget;
-    use xray::from_span::Entry;
+    use bytes::Bytes;
+    use xray::from_span::{Documents as Translated, Entry};
 
     use super::*;
 
@@ -272,7 +242,7 @@ mod tests {
         };
         let entries = items.iter().enumerate().map(entry).collect();
         let made = Translated { bytes: vec![b'x'; items.len()], entries, ..Translated::default() };
-        Documents::Written { made, _counted: Budget::unlimited().force(0) }
+        Documents::Written { made, _counted: None }
     }
 
     fn unprocessed(place: u64, code: &str) -> Unprocessed {
@@ -305,6 +275,39 @@ mod tests {
         assert_eq!((fates.open(), fates.was_taken(2), fates.was_taken(3)), (1, true, false));
         assert!(fates.taken(&documents, &vec![3], Vec::new(), &mut books).is_empty());
         assert_eq!((fates.open(), settled(&books).0), (0, 2));
+    }
+
+    #[test]
+    fn what_is_put_aside_is_settled_as_if_it_had_stayed() {
+        let budget = Budget::unlimited();
+        let mut books = Settled::default();
+        let mut aside = None;
+        // In two waves, of items of two documents: one is sent and one comes back; one is refused and one comes back;
+        // both come back; both are sent.
+        for _ in 0..2 {
+            let mut wave = Wave::new(written(&[0, 0, 1, 1, 2, 2, 3, 3]));
+            let said = vec![
+                unprocessed(1, "InternalFailure"),
+                unprocessed(2, "InvalidName"),
+                unprocessed(3, "InternalFailure"),
+                unprocessed(4, "InternalFailure"),
+                unprocessed(5, "InternalFailure"),
+            ];
+            let refused = wave.fates.taken(&wave.documents, &(0..8).collect(), said, &mut books);
+            wave.fates.refused(&wave.documents, &refused, &mut books);
+            assert!(!wave.put_aside(&mut aside, 5, &budget) || aside.is_none());
+            assert!(wave.put_aside(&mut aside, 100, &budget));
+        }
+        assert_eq!(settled(&books), (2, vec![("InvalidName", 0, "2 is wrong")]));
+        let Some(mut aside) = aside else { panic!("nothing was put aside") };
+        assert_eq!((aside.documents.len(), aside.fates.open(), budget.held() >= 12), (12, 8, true));
+        let calls: Vec<Call> = aside.fates.calls(&aside.documents, 1 << 20).into();
+        assert_eq!(calls, [vec![1, 3, 4, 5, 7, 9, 10, 11]]);
+        assert!(aside.fates.taken(&aside.documents, &calls[0], Vec::new(), &mut books).is_empty());
+        let (delivered, rejected) = settled(&books);
+        assert_eq!((delivered, rejected[0].1), (6, 2), "two of each kind, and the refused ones");
+        drop(aside);
+        assert_eq!(budget.held(), 0);
     }
 
     #[test]
