@@ -14,7 +14,7 @@ pub(super) fn write(out: &mut Vec<u8>, span: &SpanRead<'_>, context: &mut Contex
             continue;
         }
         if context.room.is_full(out.len() - start) {
-            context.room.links_left_out += 1;
+            context.room.left_out.links += 1;
             continue;
         }
         out.extend_from_slice(if out.len() == start {

@@ -287,7 +287,7 @@ impl Translator {
         let max = self.context.options.max_document_bytes;
         let room = &self.context.room;
         let is_large = documents.bytes.len() - start > max;
-        if room.is_exceeded() || (is_large && !trim(&mut documents.bytes, start, max, room.links_left_out)) {
+        if room.is_exceeded() || (is_large && !trim(&mut documents.bytes, start, max, room.left_out)) {
             documents.bytes.truncate(start);
             documents.refused.push(Refused { item, reason: Reason::TooLarge });
             return;

@@ -4,7 +4,7 @@
 //! would take out again is therefore not written beyond a bound, and a document that no trimming can save is given up
 //! while it is written.
 
-use crate::trim::MESSAGE;
+use crate::trim::{LeftOut, MESSAGE};
 
 /// So many times as large as a document may be can the exceptions of one get before their stack frames are only counted.
 const UNTRIMMED_FACTOR: usize = 16;
@@ -19,8 +19,8 @@ pub(super) struct Room {
     max: usize,
     /// Bytes that no trimming takes out again.
     fixed: usize,
-    /// Links that were not written.
-    pub links_left_out: usize,
+    /// Links and other things that were not written.
+    pub left_out: LeftOut,
     /// Something else was not written.
     pub is_cut: bool,
 }

@@ -1,13 +1,15 @@
 //! What goes before a document is given up: what X-Ray does not index.
 //!
 //! In this order: messages of exceptions, the URL and the user agent of a request, and values of annotations, the longest
-//! first, then links and annotations from the end. X-Ray indexes up to 1,000 characters of a value, 50 annotations and 20
-//! links; so much is left of each. What was left out of lists is counted in the metadata, in the namespace `collimator`.
+//! first, then links and annotations from the end, and at last what is left of the metadata, the largest member first.
+//! X-Ray indexes up to 1,000 characters of a value, 50 annotations and 20 links; so much is left of each. What was left
+//! out of lists is counted in the metadata, in the namespace `collimator`.
 
 use std::cmp::Reverse;
+use std::collections::HashSet;
 use std::ops::Range;
 
-use super::{Edits, exceptions, find};
+use super::{Edits, LeftOut, exceptions, find};
 use crate::json::scan::{self, Member};
 
 /// The characters that are left of a message, which are those that X-Ray shows in lists of traces.
@@ -21,14 +23,14 @@ const ANNOTATIONS: usize = 50;
 /// The namespace of the metadata that says what was left out.
 const NAMESPACE: &str = "collimator";
 /// The most bytes that saying so takes.
-const NOTE: usize = 120;
+pub(super) const NOTE: usize = 120;
 /// The members of a document behind the metadata.
 const BEHIND_METADATA: [&[u8]; 7] =
     [b"subsegments", b"namespace", b"parent_id", b"type", b"precursor_ids", b"traced", b"sql"];
 
 impl Edits {
-    pub(super) fn cut_last(&mut self, document: &[u8], root: &[Member], max: usize, links_left_out: usize) {
-        if self.excess(document, max) == 0 {
+    pub(super) fn cut_last(&mut self, document: &[u8], root: &[Member], max: usize, left_out: LeftOut) {
+        if self.excess(document, max) == 0 && !left_out.is_any() {
             return;
         }
         let member = |of: &Member, name| find(document, &scan::members_at(document, of.value.start), name);
@@ -43,10 +45,11 @@ impl Edits {
         let annotations = find(document, root, "annotations");
         let values = annotations.clone().map(|at| scan::members_at(document, at.start)).unwrap_or_default();
         self.cut_texts(document, values.into_iter().map(|it| it.value).collect(), TEXT, max);
-        let links = self.cut_list(document, find(document, root, "links"), LINKS, max);
-        let links = links + links_left_out;
-        let annotations = self.cut_list(document, annotations, ANNOTATIONS, max);
-        self.note(document, root, &[("links_cut", links), ("annotations_cut", annotations)]);
+        let links = left_out.links + self.cut_list(document, find(document, root, "links"), LINKS, max);
+        let annotations = left_out.annotations + self.cut_list(document, annotations, ANNOTATIONS, max);
+        let metadata = left_out.metadata + self.cut_members(document, find(document, root, "metadata"), max);
+        let counts = [("links_cut", links), ("annotations_cut", annotations), ("metadata_cut", metadata)];
+        self.note(document, root, &counts);
     }
 
     /// Cuts strings, the longest first.
@@ -77,10 +80,50 @@ impl Edits {
         let dropped = members.len() - kept;
         if dropped > 0 {
             let tail = end..last.value.end;
-            self.forget(&tail);
+            self.forget(std::slice::from_ref(&tail));
             self.replace(tail, Vec::new());
         }
         dropped
+    }
+
+    /// Leaves out members of the metadata's namespaces, the largest first and of equals the last; how many.
+    fn cut_members(&mut self, document: &[u8], metadata: Option<Range<usize>>, max: usize) -> usize {
+        let excess = self.excess(document, max);
+        let (Some(metadata), true) = (metadata, excess > 0) else { return 0 };
+        let is_object = |at: &Range<usize>| document.get(at.start) == Some(&b'{');
+        let is_ours = |it: &Member| document.get(it.key.clone()) == Some(NAMESPACE.as_bytes());
+        let namespaces = scan::members_at(document, metadata.start).into_iter();
+        let namespaces = namespaces.filter(|it| is_object(&it.value) && !is_ours(it));
+        let namespaces: Vec<_> = namespaces.map(|it| scan::members_at(document, it.value.start)).collect();
+        self.list.sort_by_key(|(range, _)| range.start);
+        let mut sizes = Vec::new();
+        for (namespace, members) in namespaces.iter().enumerate() {
+            sizes.extend(members.iter().enumerate().map(|(at, it)| (self.size(it), namespace, at)));
+        }
+        sizes.sort_unstable_by_key(|size| Reverse(*size));
+        let mut saved = 0;
+        let mut dropped = HashSet::new();
+        for (size, namespace, at) in sizes {
+            if saved >= excess + NOTE {
+                break;
+            }
+            saved += size;
+            dropped.insert((namespace, at));
+        }
+        let mut gone = Vec::with_capacity(dropped.len());
+        for (namespace, members) in namespaces.iter().enumerate() {
+            places_without(members, |at| dropped.contains(&(namespace, at)), &mut gone);
+        }
+        self.forget(&gone);
+        gone.into_iter().for_each(|range| self.replace(range, Vec::new()));
+        dropped.len()
+    }
+
+    /// How long a member is by now, with a comma; the edits have to be in order.
+    fn size(&self, member: &Member) -> usize {
+        let edited = self.list.binary_search_by_key(&member.value.start, |(at, _)| at.start).ok();
+        let edited = edited.and_then(|at| self.list.get(at)).map(|(_, by)| by.len());
+        member.value.start.saturating_sub(member.key.start) + edited.unwrap_or(member.value.len()) + 2
     }
 
     /// How much the edits in a range save.
@@ -89,11 +132,13 @@ impl Edits {
         within.map(|(at, by)| at.len().saturating_sub(by.len())).sum()
     }
 
-    /// Takes back the edits in a range.
-    fn forget(&mut self, range: &Range<usize>) {
+    /// Takes back the edits in ranges, which are in order.
+    fn forget(&mut self, ranges: &[Range<usize>]) {
         let (mut saved, mut added) = (0, 0);
         self.list.retain(|(at, by)| {
-            let is_within = range.start <= at.start && at.end <= range.end;
+            let before = ranges.partition_point(|range| range.start <= at.start);
+            let range = before.checked_sub(1).and_then(|it| ranges.get(it));
+            let is_within = range.is_some_and(|range| at.end <= range.end);
             if is_within {
                 saved += at.len();
                 added += by.len();
@@ -154,16 +199,35 @@ impl Edits {
     }
 }
 
+/// Where the members of an object are that go, each with the comma before it, or behind it if none is left before it.
+fn places_without(members: &[Member], goes: impl Fn(usize) -> bool, places: &mut Vec<Range<usize>>) {
+    let start = |member: &Member| member.key.start.saturating_sub(1);
+    let mut is_any_kept = false;
+    let mut due = members.iter().enumerate().peekable();
+    let mut end = 0;
+    while let Some((at, member)) = due.next() {
+        if !goes(at) {
+            is_any_kept = true;
+        } else if is_any_kept {
+            places.push(end..member.value.end);
+        } else {
+            let next = due.peek().map_or(member.value.end, |(_, next)| start(next));
+            places.push(start(member)..next);
+        }
+        end = member.value.end;
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use serde_json::{Map, Value, json};
 
-    use super::super::trim;
+    use super::super::{LeftOut, trim};
 
     #[track_caller]
     fn trimmed(document: &Value, max: usize) -> Value {
         let mut bytes = serde_json::to_vec(document).expect("JSON");
-        assert!(trim(&mut bytes, 0, max, 0), "{}", bytes.len());
+        assert!(trim(&mut bytes, 0, max, LeftOut::default()), "{}", bytes.len());
         assert!(bytes.len() <= max && bytes.len() + 400 > max, "{}", bytes.len());
         serde_json::from_slice(&bytes).expect("still JSON")
     }
@@ -239,5 +303,49 @@ mod tests {
         }
         let cut = trimmed(&json!({"links": links}), 2000);
         assert!(cut["metadata"]["collimator"]["links_cut"].is_u64());
+    }
+
+    #[test]
+    fn small_metadata_goes_at_last_the_largest_first_and_is_counted() {
+        let mut small: Map<_, _> = (0..2600).map(|at| (format!("k{at:04}"), json!("v".repeat(20)))).collect();
+        small.insert("x".repeat(9_000), json!(1));
+        small.insert("large".to_owned(), json!("l".repeat(5_000)));
+        let document = json!({
+            "annotations": {"a": "x".repeat(2_000)},
+            "metadata": {"default": small, "empty": {}, "list": [1, 2], "ns": {"k": "v", "r": "v".repeat(21)}, "nul": null},
+        });
+        let cut = trimmed(&document, 64_000);
+        check_cut(&cut["annotations"]["a"], &"x".repeat(1000));
+        let metadata = &cut["metadata"];
+        let kept = metadata["default"].as_object().expect("an object");
+        assert!(kept.len() > 1_500 && kept.contains_key("k0000") && !kept.contains_key("k2599"));
+        assert!(!kept.keys().any(|key| key.len() > 5), "the largest goes first");
+        assert_eq!(metadata["ns"], document["metadata"]["ns"]);
+        for same in ["empty", "list", "nul"] {
+            assert_eq!(metadata[same], document["metadata"][same], "{same}");
+        }
+        assert_eq!(metadata["collimator"], json!({"metadata_cut": 2602 - kept.len()}));
+        // The first of an object, all of it, and what has only just no room.
+        for (max, left) in [(75, 0), (100, 0), (160, 1), (200, 3)] {
+            let document = json!({"metadata": {"default": {"a": 1, "bcd": "x".repeat(30), "e": 2, "f": 3, "g": "y".repeat(120)}}});
+            let mut bytes = serde_json::to_vec(&document).expect("JSON");
+            assert!(trim(&mut bytes, 0, max, LeftOut::default()), "{max}: {}", bytes.len());
+            let cut: Value = serde_json::from_slice(&bytes).expect("still JSON");
+            let kept = cut["metadata"]["default"].as_object().expect("an object").len();
+            assert!(bytes.len() <= max && kept >= left, "{max}: {cut}");
+        }
+    }
+
+    #[test]
+    fn what_was_never_written_is_counted_too() {
+        let document = json!({"metadata": {"default": {"a": "x".repeat(60)}}, "links": [{"id": "1"}]});
+        let mut bytes = serde_json::to_vec(&document).expect("JSON");
+        let max = bytes.len() + 10;
+        let left_out = LeftOut { links: 3, annotations: 2, metadata: 7 };
+        assert!(trim(&mut bytes, 0, max, left_out) && bytes.len() <= max, "{}", bytes.len());
+        let cut: Value = serde_json::from_slice(&bytes).expect("still JSON");
+        assert_eq!(cut["metadata"]["collimator"]["links_cut"], 3);
+        assert_eq!(cut["metadata"]["collimator"]["annotations_cut"], 2);
+        assert!(cut["metadata"]["collimator"]["metadata_cut"].as_u64().is_some_and(|count| count >= 7));
     }
 }

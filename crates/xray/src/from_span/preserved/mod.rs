@@ -368,7 +368,7 @@ fn put_links<'m>(root: &mut Object<'m>, span: &SpanRead<'m>, context: &mut Conte
     let mut list = Vec::new();
     for link in span.links() {
         if context.room.is_full(list.len()) {
-            context.room.links_left_out += 1;
+            context.room.left_out.links += 1;
             continue;
         }
         list.push(if list.is_empty() { b'[' } else { b',' });
@@ -386,7 +386,7 @@ fn put_links<'m>(root: &mut Object<'m>, span: &SpanRead<'m>, context: &mut Conte
     let odd = of_name(span, names::LINKS).and_then(scan::document);
     for link in odd.into_iter().flat_map(|(_, json)| scan::elements_of(json)) {
         if context.room.is_full(list.len()) {
-            context.room.links_left_out += 1;
+            context.room.left_out.links += 1;
             continue;
         }
         list.push(if list.is_empty() { b'[' } else { b',' });
