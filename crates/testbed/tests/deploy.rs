@@ -97,7 +97,7 @@ fn the_task_definition_is_what_ecs_takes() {
 
 #[test]
 fn the_dashboard_is_what_grafana_reads() {
-    check("grafana", "grafana: 25 panels are what Grafana's models take");
+    check("grafana", "grafana: 28 panels are what Grafana's models take");
 }
 
 /// A root of a file system with the unit, what it starts, and the host's units that it needs.
@@ -234,7 +234,7 @@ fn prometheus_takes_its_configuration_and_the_rules_do_what_they_say() {
     if prometheus::available() {
         let config = root().join("deploy/grafana/prometheus.yml");
         let said = prometheus::promtool_on(&config, ["check", "config"]);
-        assert!(said.contains("SUCCESS: 3 rules found"), "{said}");
+        assert!(said.contains("SUCCESS: 6 rules found"), "{said}");
         let tests = root().join("crates/testbed/deploy/alerts_test.yml");
         let said = prometheus::promtool_on(&tests, ["test", "rules"]);
         assert!(said.contains("SUCCESS"), "{said}");
@@ -246,11 +246,17 @@ async fn the_dashboard_asks_for_what_is_served() {
     let queries = queries();
     assert!(queries.len() > 30, "{}", queries.len());
     let upstream = Upstream::start(Reply::Ok).await;
-    let exporter = format!(
-        "otlp_grpc: {{endpoint: \"{}\", tls: {{insecure: true}}, compression: none}}",
+    let exporters = format!(
+        "otlp_grpc: {{endpoint: \"{}\", tls: {{insecure: true}}, compression: none}}
+        awsxray: {{endpoint: \"http://127.0.0.1:9\", region: eu-west-1}}",
         upstream.address()
     );
-    let collector = Collector::start(&config::graph("{}", &exporter, "[batch]", "[otlp_grpc]", ""));
+    let config = config::graph("{}", &exporters, "[batch]", "[otlp_grpc]", "");
+    let receiver = "receivers:\n  awsxray: {endpoint: \"127.0.0.1:0\", proxy_server: {enabled: false}}\n";
+    let pipeline = "    xray: {receivers: [awsxray], exporters: [awsxray]}\n";
+    let config = config.replacen("receivers:\n", receiver, 1) + pipeline;
+    let keys = [("AWS_ACCESS_KEY_ID", "AKIDEXAMPLE"), ("AWS_SECRET_ACCESS_KEY", "secret")];
+    let collector = Collector::start_with(&config, &keys);
     let families = parse(&http::get(collector.metrics(), "/metrics").text());
     let mut served: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
     for family in families.values() {
