@@ -24,7 +24,7 @@ use tracing_subscriber::layer::SubscriberExt as _;
 
 use crate::Resource;
 use layer::{LogLayer, Shared, State};
-use rotate::Rotating;
+use rotate::Files;
 
 /// The configuration `service.telemetry.logs`, with its defaults.
 #[derive(Clone, Debug)]
@@ -221,16 +221,19 @@ impl Logs {
 }
 
 fn state(settings: &LogSettings) -> Result<State, InitError> {
-    let open_all = |outputs: &[Output], max| outputs.iter().map(|it| open(it, max)).collect::<Result<_, _>>();
+    let mut files = Files::default();
+    let mut open_all = |outputs: &[Output], max| {
+        outputs.iter().map(|it| open(it, max, &mut files)).collect::<Result<_, _>>()
+    };
     Ok(State::new(settings, open_all(&settings.outputs, settings.rotate_at)?, open_all(&settings.errors, 0)?))
 }
 
-fn open(output: &Output, max: u64) -> Result<Box<dyn Write + Send>, InitError> {
+fn open(output: &Output, max: u64, files: &mut Files) -> Result<Box<dyn Write + Send>, InitError> {
     Ok(match output {
         Output::Stderr => Box::new(io::stderr()),
         Output::Stdout => Box::new(io::stdout()),
         Output::File(path) => Box::new(
-            Rotating::open(path, max).map_err(|source| InitError::Output { path: path.clone(), source })?,
+            files.open(path, max).map_err(|source| InitError::Output { path: path.clone(), source })?,
         ),
     })
 }

@@ -3,9 +3,48 @@
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
+
+/// Files that are open. Each has one writer, however often and by whatever names it is asked for: a second one would go on in
+/// what the first has renamed.
+#[derive(Default)]
+pub(super) struct Files(Vec<(PathBuf, Written)>);
+
+/// A file that several may write to.
+#[derive(Clone)]
+pub(super) struct Written(Arc<Mutex<Rotating>>);
+
+impl Files {
+    /// Opens a file that makes way at `max` bytes, as whoever asks first says.
+    pub(super) fn open(&mut self, path: &Path, max: u64) -> io::Result<Written> {
+        let opened = Rotating::open(path, max)?;
+        // What is no file may have no path.
+        let place = fs::canonicalize(path).unwrap_or_else(|_| path.to_owned());
+        if let Some((_, written)) = self.0.iter().find(|(other, _)| *other == place) {
+            return Ok(written.clone());
+        }
+        let written = Written(Arc::new(Mutex::new(opened)));
+        self.0.push((place, written.clone()));
+        Ok(written)
+    }
+}
+
+impl Write for Written {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).write(bytes)
+    }
+
+    fn write_all(&mut self, line: &[u8]) -> io::Result<()> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).write_all(line)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).flush()
+    }
+}
 
 /// Appends to a file. Before it would grow over its size it is renamed to its name and `.1`, in place of the one before.
-pub(super) struct Rotating {
+struct Rotating {
     path: PathBuf,
     file: File,
     len: u64,
@@ -15,7 +54,7 @@ pub(super) struct Rotating {
 
 impl Rotating {
     /// Opens the file, which may have something in it.
-    pub(super) fn open(path: &Path, max: u64) -> io::Result<Self> {
+    fn open(path: &Path, max: u64) -> io::Result<Self> {
         let file = append_to(path)?;
         let len = file.metadata()?.len();
         // A device, or a link to one such as `/dev/stdout`, stays what it is.
@@ -92,6 +131,25 @@ mod tests {
             Rotating::open(&link, 5).unwrap().write_all(&long).unwrap();
             assert_eq!(fs::metadata(&path).unwrap().len(), 335, "links stay");
         }
+    }
+
+    #[test]
+    fn a_file_has_one_writer() {
+        let directory = tempfile::tempdir().unwrap();
+        let (path, former) = (directory.path().join("own.log"), directory.path().join("own.log.1"));
+        let mut files = Files::default();
+        let mut lines = files.open(&path, 10).unwrap();
+        let mut errors = files.open(&directory.path().join(".").join("own.log"), 0).unwrap();
+        let mut other = files.open(&directory.path().join("other.log"), 0).unwrap();
+        lines.write_all(b"line 1\n").unwrap();
+        lines.write_all(b"line 2\n").unwrap();
+        errors.write_all(b"e\n").unwrap();
+        other.write_all(b"other\n").unwrap();
+        assert_eq!(fs::read_to_string(&former).unwrap(), "line 1\n");
+        assert_eq!(fs::read_to_string(&path).unwrap(), "line 2\ne\n", "the error is not in the former");
+        errors.write_all(b"error\n").unwrap();
+        assert_eq!(fs::read_to_string(&path).unwrap(), "error\n", "its bytes count, too");
+        assert_eq!(fs::read_to_string(directory.path().join("other.log")).unwrap(), "other\n");
     }
 
     #[test]

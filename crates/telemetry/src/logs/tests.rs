@@ -138,7 +138,7 @@ fn texts_are_cut() {
 #[test]
 fn an_output_that_cannot_be_opened_is_told() {
     let output = Output::from("/nonexistent/collimator.log");
-    let error = open(&output, 0).map(drop).unwrap_err().to_string();
+    let error = open(&output, 0, &mut Files::default()).map(drop).unwrap_err().to_string();
     assert!(error.starts_with("couldn't open sink \"/nonexistent/collimator.log\": "), "{error}");
     assert_eq!(Output::from("stdout"), Output::Stdout);
 }
