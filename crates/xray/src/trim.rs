@@ -12,7 +12,7 @@ use std::collections::BinaryHeap;
 use std::ops::Range;
 
 use crate::json::scan::{self, Member};
-pub(crate) use last::MESSAGE;
+pub(crate) use last::{MESSAGE, TEXT};
 
 /// How many things were never written into a document. They are counted with those that are left out here.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -152,16 +152,27 @@ impl Edits {
 }
 
 /// The most bytes of a note about what was cut.
-const MARK: usize = 40;
+pub(crate) const MARK: usize = 40;
 
 /// What a value of the metadata becomes that had so many bytes.
-fn mark(len: usize) -> Vec<u8> {
+pub(crate) fn mark(len: usize) -> Vec<u8> {
     format!("\"({len} bytes cut)\"").into_bytes()
 }
 
 /// What a text ends in, its quote included, of which so many bytes were cut.
 fn end_mark(cut: usize) -> Vec<u8> {
     format!("... ({cut} bytes cut)\"").into_bytes()
+}
+
+/// A JSON string of which only this many characters are left; none if that would save nothing, or it is none.
+pub(crate) fn shortened(text: &[u8], characters: usize) -> Option<Vec<u8>> {
+    if text.first() != Some(&b'"') {
+        return None;
+    }
+    let keep = boundary(text, text.len(), characters);
+    let cut = text.len().saturating_sub(keep + 1);
+    let kept = text.get(..keep).filter(|_| cut > MARK)?;
+    Some([kept, &end_mark(cut)].concat())
 }
 
 /// The frames of an exception.

@@ -3,8 +3,9 @@
 
 mod support;
 
-use collimator_xray::from_span::{Documents, Options, Translator, fuzz_spans};
+use collimator_xray::from_span::{Cursor, Documents, Enough, Options, Translator, fuzz_spans};
 use collimator_xray::to_span;
+use collimator_xray::trim::{LeftOut, trim};
 use otlp::wire::{write_fixed64_field, write_len_field, write_nested, write_varint_field};
 use proptest::prelude::*;
 use serde_json::Value;
@@ -179,6 +180,138 @@ fn what_can_be_saved_is_saved_and_counted() {
         let kept = exception["stack"].as_array().map_or(0, Vec::len);
         assert_eq!(exception["truncated"], 1_900 - kept);
     }
+}
+
+/// Spans of a few bytes of a resource, translated in waves as they are for sending. No wave may cost much more than
+/// what it is bounded to, nor a span much more than a document may be. What is made of the last span, if anything.
+#[track_caller]
+fn check_resource(resource: &[(String, Any)], own: &[(&str, &str)], options: Options) -> Option<Value> {
+    const SPANS: usize = 300;
+    const ENOUGH: Enough = Enough { documents: 100, bytes: 1 << 20 };
+    let max = options.max_document_bytes;
+    let mut request = Vec::new();
+    write_nested(&mut request, 1, |out| {
+        write_nested(out, 1, |out| write_attributes(out, 1, resource));
+        write_nested(out, 2, |out| {
+            for _ in 0..SPANS {
+                write_nested(out, 2, |out| {
+                    write_len_field(out, 2, &[8; 8]);
+                    write_varint_field(out, 6, 2);
+                    own.iter().for_each(|(key, text)| {
+                        write_attributes(out, 9, &[((*key).to_owned(), Any::Text((*text).to_owned()))]);
+                    });
+                });
+            }
+        });
+    });
+    let mut translator = Translator::new(options, 1);
+    let (mut cursor, mut documents, mut last) = (Cursor::default(), Documents::default(), None);
+    let (mut items, mut work, mut waves) = (0, 0, 0);
+    let mut is_whole = false;
+    while !is_whole {
+        documents.clear();
+        is_whole = translator.translate_some(&request, &mut cursor, ENOUGH, 0, &mut documents);
+        assert!(documents.work <= ENOUGH.bytes + 3 * max, "{} bytes at once", documents.work);
+        assert!(documents.entries.iter().all(|entry| entry.trimmed && entry.range.len() <= max));
+        waves += 1;
+        items += documents.items;
+        work += documents.work;
+        last = documents.entries.last().map(|entry| documents.text(entry).to_vec());
+    }
+    assert_eq!(items, SPANS);
+    assert!(work <= SPANS * 3 * max / 2, "{work} bytes of work");
+    // What is made once of a resource is made again in each wave.
+    assert!(waves <= 1 + work * 2 / request.len().min(ENOUGH.bytes), "{waves} waves for {work} bytes");
+    last.map(|text| serde_json::from_slice(&text).expect("JSON"))
+}
+
+fn text(key: &str, len: usize) -> (String, Any) {
+    (key.to_owned(), Any::Text("x".repeat(len)))
+}
+
+#[test]
+fn a_large_resource_is_not_written_for_each_of_its_spans() {
+    let preserve = || Options { preserve_xray_fields: true, ..Options::default() };
+    let index_all = || Options { index_all_attributes: true, ..Options::default() };
+    let segment: &[_] = &[("aws.xray.type", "segment"), ("aws.xray.name", "n")];
+    // Its own value of the same name: then the resource's are written one by one.
+    let apart: &[_] = &[("otel.resource.b", "own")];
+    let values = [text("a", 2_000_000), text("b", 200), text("service.name", 2_000_000), text("c", 40_000)];
+    for (own, options) in [(&[][..], Options::default()), (apart, Options::default()), (segment, preserve())]
+    {
+        let made = check_resource(&values, own, options).expect("a document");
+        let metadata = &made["metadata"]["default"];
+        assert_eq!(metadata["otel.resource.a"], "(2000002 bytes cut)");
+        assert_eq!(metadata["otel.resource.c"], "x".repeat(40_000));
+        let name = if own == segment { "n".to_owned() } else { "x".repeat(200) };
+        assert_eq!(made["name"], name);
+    }
+    let made = check_resource(&values, &[], index_all()).expect("a document");
+    let cut = made["annotations"]["otel.resource.a"].as_str().expect("a text");
+    assert!(cut.starts_with(&"x".repeat(1000)) && cut.ends_with("... (1999000 bytes cut)"), "{}", cut.len());
+
+    // Only small ones, but very many; and one with a name for which there is no room.
+    let mut many: Vec<_> = (0..12_000).map(|number| text(&format!("k{number:05}"), 30)).collect();
+    many.push(text(&"k".repeat(100_000), 1));
+    for (own, options, list) in [
+        (&[][..], Options::default(), "metadata"),
+        (apart, Options::default(), "metadata"),
+        (segment, preserve(), "metadata"),
+        (&[], index_all(), "annotations"),
+        (segment, Options { index_all_attributes: true, ..preserve() }, "annotations"),
+    ] {
+        let made = check_resource(&many, own, options).expect("a document");
+        let members = if list == "metadata" { &made[list]["default"] } else { &made[list] };
+        let left = members
+            .as_object()
+            .map_or(0, |members| members.keys().filter(|key| key.starts_with("otel.resource.k")).count());
+        let cut = made["metadata"]["collimator"][format!("{list}_cut")].as_u64().expect("a count") as usize;
+        assert!(left > 500 && (12_001..=12_002).contains(&(left + cut)), "{left} and {cut}");
+    }
+
+    // What can't be cut.
+    let fields: Vec<_> = (0..100).map(|number| text(&format!("aws.xray.service.{number}"), 10_000)).collect();
+    for (own, options, resource) in [
+        (&[][..], Options::default(), &[text("service.version", 2_000_000)][..]),
+        (&[], Options::default(), &[text("telemetry.sdk.name", 2_000_000)]),
+        (&[], Options::default(), &[text("cloud.account.id", 2_000_000)]),
+        (segment, preserve(), &[text("aws.xray.origin", 2_000_000)]),
+        (segment, preserve(), &fields),
+    ] {
+        assert_eq!(check_resource(resource, own, options), None);
+    }
+}
+
+/// What is left of a resource is what trimming would have left of it.
+#[test]
+fn a_large_resource_is_cut_as_documents_are() {
+    const MAX: usize = 3_000;
+    let mut random = Random(11);
+    let mut trimmed = 0;
+    for round in 0..1_000 {
+        let mut values = |prefix: &str, count| -> Vec<_> {
+            (0..random.below(count)).map(|at| text(&format!("{prefix}{at}"), random.below(1_900))).collect()
+        };
+        let (resource, own) = (values("r", 8), values("o", 4));
+        let mut request = Vec::new();
+        write_nested(&mut request, 1, |out| {
+            write_nested(out, 1, |out| write_attributes(out, 1, &resource));
+            write_nested(out, 2, |out| write_nested(out, 2, |out| write_attributes(out, 9, &own)));
+        });
+        let made = |max_document_bytes| {
+            let mut documents = Documents::default();
+            let options = Options { max_document_bytes, ..Options::default() };
+            Translator::new(options, 1).translate(&request, 0, &mut documents);
+            documents.bytes
+        };
+        let mut expected = made(usize::MAX);
+        if expected.len() > MAX {
+            trimmed += 1;
+            assert!(trim(&mut expected, 0, MAX, LeftOut::default()));
+        }
+        assert!(made(MAX) == expected, "round {round}");
+    }
+    assert!(trimmed > 300, "{trimmed}");
 }
 
 /// What stack traces are made of.

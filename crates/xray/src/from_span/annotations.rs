@@ -123,6 +123,7 @@ impl<'m> Extras<'m> {
         listed.sort_unstable();
         if left.resource {
             self.collect_resource(span, resource, &listed, context);
+            context.room.add(resource.cut);
         }
         let index_all = context.options.index_all_attributes;
         let mut merged = Vec::new();
@@ -186,12 +187,13 @@ impl<'m> Extras<'m> {
 
     fn collect_events(&mut self, span: &SpanRead<'m>, room: &mut Room) {
         let mut events = Vec::new();
+        let mut is_cut = false;
         let kept = || span.events().filter(|event| event.name() != names::EXCEPTION_EVENT);
         for event in kept() {
             if room.is_full(events.len()) {
                 // Trimming would take all of them out.
                 events = format!("\"({} events cut)\"", kept().count()).into_bytes();
-                room.is_cut = true;
+                is_cut = true;
                 break;
             }
             events.extend_from_slice(if events.is_empty() { b"[{\"name\":" } else { b",{\"name\":" });
@@ -203,9 +205,10 @@ impl<'m> Extras<'m> {
             events.push(b'}');
         }
         if !events.is_empty() {
-            if !room.is_cut {
+            if !is_cut {
                 events.push(b']');
             }
+            room.is_cut |= is_cut;
             self.default.push(Item::new(Cow::Borrowed(b"otel.events"), Written::Ready(Cow::Owned(events))));
         }
         if !span.scope_name.is_empty() {

@@ -18,9 +18,10 @@ pub struct Cursor {
 /// How much is made at a time: what is made of a span is made whole, so that it may become a little more.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Enough {
-    /// Documents.
+    /// Documents. Of a resource that has more bytes than they all, they go on until they have as many: what is made once
+    /// of a resource is made once more where a translation goes on.
     pub documents: usize,
-    /// Bytes of all documents together.
+    /// Bytes of the spans that were read and of what was written of them, also where it was cut away again.
     pub bytes: usize,
 }
 
@@ -28,10 +29,10 @@ impl Enough {
     /// Never.
     pub const NEVER: Self = Self { documents: usize::MAX, bytes: usize::MAX };
 
-    /// Whether these are enough.
-    #[must_use]
-    pub fn is_there(self, documents: &Documents) -> bool {
-        documents.entries.len() >= self.documents || documents.bytes.len() >= self.bytes
+    /// Whether these are enough, of a resource of so many bytes.
+    pub(super) fn is_there(self, documents: &Documents, resource: usize) -> bool {
+        documents.work >= self.bytes
+            || (documents.entries.len() >= self.documents && documents.work >= resource)
     }
 }
 

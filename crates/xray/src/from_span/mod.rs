@@ -10,6 +10,7 @@
 
 mod annotations;
 mod aws;
+mod bound;
 mod cause;
 mod cursor;
 mod document;
@@ -115,6 +116,8 @@ pub struct Documents {
     pub refused: Vec<Refused>,
     /// How many spans were read.
     pub items: usize,
+    /// Bytes of these spans, and all that was written of them: also what was cut away again, or refused as too large.
+    pub work: usize,
 }
 
 impl Documents {
@@ -130,6 +133,7 @@ impl Documents {
         self.entries.clear();
         self.refused.clear();
         self.items = 0;
+        self.work = 0;
     }
 }
 
@@ -240,11 +244,12 @@ impl Translator {
                     span.scope_name = ScopeSpans::new(bytes).scope().name().as_bytes();
                 }
                 for (at, bytes) in messages(bytes, SPANS, take(&mut cursor.span)) {
-                    if enough.is_there(documents) {
+                    if enough.is_there(documents, view.as_bytes().len()) {
                         cursor.span = at;
                         return false;
                     }
                     span.read(bytes);
+                    documents.work += bytes.len();
                     self.write(&span, &resource, &mut extras, documents);
                 }
             }
@@ -273,6 +278,10 @@ impl Translator {
             self.add(documents, start, item, id);
             return;
         }
+        if resource.is_too_large {
+            documents.refused.push(Refused { item, reason: Reason::TooLarge });
+            return;
+        }
         let (first, second) = local_root::shapes(span, &mut self.context.ids);
         for shape in std::iter::once(first).chain(second) {
             let start = documents.bytes.len();
@@ -286,7 +295,9 @@ impl Translator {
     fn add(&self, documents: &mut Documents, start: usize, item: usize, id: [u8; 8]) {
         let max = self.context.options.max_document_bytes;
         let room = &self.context.room;
-        let is_large = documents.bytes.len() - start > max;
+        let written = documents.bytes.len() - start;
+        documents.work += written;
+        let is_large = written > max || room.left_out.is_any();
         if room.is_exceeded() || (is_large && !trim(&mut documents.bytes, start, max, room.left_out)) {
             documents.bytes.truncate(start);
             documents.refused.push(Refused { item, reason: Reason::TooLarge });

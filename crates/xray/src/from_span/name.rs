@@ -11,7 +11,7 @@ use super::span::{Kind, SpanRead};
 use super::{Options, url};
 
 /// The longest name, in bytes.
-const MAX_LEN: usize = 200;
+pub(super) const MAX_LEN: usize = 200;
 
 /// Names that come before the usual ones.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -34,7 +34,7 @@ pub(super) fn write(
     first: Override,
     options: &Options,
 ) -> bool {
-    let service_name = || resource.service_name.unwrap_or_default();
+    let service_name = || resource.service_name();
     let overridden = match first {
         Override::None => false,
         Override::RemoteService => clean(out, remote_service(span)),

@@ -4,9 +4,11 @@ use std::ops::Range;
 
 use otlp::view::{AnyValue, Attributes};
 
+use super::bound::{Cut, MEMBER, bound};
+use super::preserved::OfResource;
 use super::span::Attribute;
 use super::stack::Language;
-use super::{Context, aws, value};
+use super::{Context, aws, name, value};
 use crate::json;
 
 /// In front of a resource attribute's name, in metadata and annotations.
@@ -16,9 +18,11 @@ pub(super) const PREFIX: &[u8] = b"otel.resource.";
 #[derive(Debug, Default)]
 pub(super) struct ResourceRead<'a> {
     attributes: Vec<Attribute<'a>>,
-    /// `service.name`, if it is there.
-    pub service_name: Option<&'a [u8]>,
-    /// `cloud.account.id`.
+    /// `service.name`.
+    service_name: &'a [u8],
+    /// What is left of it as a segment's name, if it is too long for one.
+    long_name: Vec<u8>,
+    /// `cloud.account.id`; one that no document has room for is cut where there is certainly none any more.
     pub account_id: &'a [u8],
     /// The `aws` block is left out, since the resource is in another cloud.
     pub elsewhere: bool,
@@ -28,6 +32,12 @@ pub(super) struct ResourceRead<'a> {
     pub language: Option<Language>,
     /// The attributes as metadata and annotations, sorted by name.
     pub entries: Vec<Entry>,
+    /// What was cut of them, since no document has room for it.
+    pub cut: Cut,
+    /// No document has room for what each has of the resource.
+    pub is_too_large: bool,
+    /// Of a large resource, what a preserved document has of it.
+    pub preserved: Option<OfResource<'a>>,
     text: Vec<u8>,
     service: Range<usize>,
     aws: Range<usize>,
@@ -37,8 +47,10 @@ pub(super) struct ResourceRead<'a> {
 /// A resource attribute as it is written.
 #[derive(Clone, Debug)]
 pub(super) struct Entry {
-    name: Range<usize>,
-    value: Range<usize>,
+    /// Which attribute it is.
+    pub at: usize,
+    pub name: Range<usize>,
+    pub value: Range<usize>,
     /// An annotation can hold it.
     pub simple: bool,
     /// The configuration makes it an annotation.
@@ -50,8 +62,14 @@ impl<'a> ResourceRead<'a> {
     pub(super) fn read(&mut self, attributes: Attributes<'a>, context: &Context) {
         self.attributes.clear();
         self.attributes.extend(attributes.map(|attribute| Attribute::read(attribute.as_bytes())));
-        self.service_name = self.get("service.name").map(Attribute::text);
-        self.account_id = self.text("cloud.account.id");
+        let max = context.options.max_document_bytes;
+        self.service_name = self.text("service.name");
+        self.long_name.clear();
+        if self.service_name.len() > name::MAX_LEN {
+            name::clean(&mut self.long_name, self.service_name);
+        }
+        let account_id = self.text("cloud.account.id");
+        self.account_id = account_id.get(..=max).unwrap_or(account_id);
         let provider = self.text("cloud.provider");
         self.elsewhere = !provider.is_empty() && provider != b"aws";
         self.origin = self.find_origin();
@@ -61,7 +79,7 @@ impl<'a> ResourceRead<'a> {
         self.service = within(&mut text, |text| self.write_service(text));
         self.aws = within(&mut text, |text| aws::write_resource(text, self, context));
         self.entries.clear();
-        for attribute in &self.attributes {
+        for (at, attribute) in self.attributes.iter().enumerate() {
             let attribute_value = attribute.value();
             if !value::is_some(&attribute_value) {
                 continue;
@@ -74,11 +92,25 @@ impl<'a> ResourceRead<'a> {
             let simple = value::is_simple(&attribute_value);
             let indexed = simple && (context.options.index_all_attributes || is_indexed());
             let value = within(&mut text, |text| value::write(text, attribute_value));
-            self.entries.push(Entry { name, value, simple, indexed });
+            self.entries.push(Entry { at, name, value, simple, indexed });
         }
         self.entries.sort_by(|one, other| text.get(one.name.clone()).cmp(&text.get(other.name.clone())));
+        self.is_too_large = self.service.len() + if self.elsewhere { 0 } else { self.aws.len() } > max;
+        self.cut = Cut::default();
+        self.preserved = None;
+        if text.len().max(self.attributes.len() * MEMBER) > max {
+            if context.options.preserve_xray_fields {
+                self.preserved = Some(OfResource::new(&self.attributes, &self.entries, &mut text, max));
+            }
+            self.cut = bound(&mut self.entries, &mut text, max);
+        }
         self.metadata = self.write_metadata(&mut text);
         self.text = text;
+    }
+
+    /// `service.name`, or what of it can be a segment's name; empty if it is not there.
+    pub(super) fn service_name(&self) -> &[u8] {
+        if self.service_name.len() > name::MAX_LEN { &self.long_name } else { self.service_name }
     }
 
     /// As they came.

@@ -4,6 +4,7 @@
 //! would take out again is therefore not written beyond a bound, and a document that no trimming can save is given up
 //! while it is written.
 
+use super::bound::Cut;
 use crate::trim::{LeftOut, MESSAGE};
 
 /// So many times as large as a document may be can the exceptions of one get before their stack frames are only counted.
@@ -46,8 +47,16 @@ impl Room {
         self.fix(PRESERVED_EXCEPTION);
     }
 
-    fn fix(&mut self, bytes: usize) {
+    /// Counts what is certain to be in the document as it is.
+    pub(super) fn fix(&mut self, bytes: usize) {
         self.fixed = self.fixed.saturating_add(bytes);
+    }
+
+    /// The document has attributes of a resource of which this was cut.
+    pub(super) fn add(&mut self, cut: Cut) {
+        self.is_cut |= cut.is_any;
+        self.left_out.annotations += cut.left_out.annotations;
+        self.left_out.metadata += cut.left_out.metadata;
     }
 
     /// Whether no trimming can make the document small enough.

@@ -15,7 +15,7 @@ use crate::json::scan::{self, Member};
 /// The characters that are left of a message, which are those that X-Ray shows in lists of traces.
 pub(crate) const MESSAGE: usize = 250;
 /// The characters that are left of any other text.
-const TEXT: usize = 1_000;
+pub(crate) const TEXT: usize = 1_000;
 /// How many links are left.
 const LINKS: usize = 20;
 /// How many annotations are left.

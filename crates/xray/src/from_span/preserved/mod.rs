@@ -5,16 +5,19 @@
 //! it was: the rules by which other spans are translated are not asked. What was added to it on the way is treated as
 //! everywhere, as annotation or metadata; nested subsegments come back as documents of their own.
 
+mod resource;
 mod tree;
 
 use std::borrow::Cow;
 
 use otlp::view::{AnyValue, Event, View};
 
+pub(super) use self::resource::OfResource;
+use self::resource::put_resource;
 use self::tree::{Node, Object};
 use super::Context;
 use super::known::Key;
-use super::resource::{PREFIX, ResourceRead};
+use super::resource::ResourceRead;
 use super::span::{Attribute, SpanRead};
 use super::{name, value};
 use crate::json::{self, scan};
@@ -76,7 +79,12 @@ pub(super) fn write(
     }
     // What may be embedded is not in the resource's host and service.
     let is_embedded = of_name(span, names::EMBEDDED).is_some();
-    put_resource(&mut root, resource, is_embedded, context);
+    if !is_embedded {
+        put_resource(&mut root, resource, context);
+    }
+    if context.room.is_exceeded() {
+        return span.span_id;
+    }
     put_exceptions(&mut root, span, context);
     put_links(&mut root, span, context);
     put_span(&mut root, span, context);
@@ -240,81 +248,6 @@ fn put_block<'m>(root: &mut Object<'m>, key: &str, raw: &'m [u8]) -> bool {
     let object = root.object(block);
     let object = if inner.is_empty() { object } else { object.object(inner) };
     object.attribute(field, raw);
-    true
-}
-
-/// What the resource tells of the outermost segment; of one that was embedded, only what was added on the way.
-fn put_resource<'m>(
-    root: &mut Object<'m>,
-    resource: &'m ResourceRead<'m>,
-    is_embedded: bool,
-    context: &Context,
-) {
-    for Attribute { key, raw, .. } in resource.attributes() {
-        let text = str::from_utf8(key).unwrap_or_default();
-        let host = [
-            (names::EC2_PREFIX, "ec2"),
-            (names::ECS_PREFIX, "ecs"),
-            (names::EKS_PREFIX, "eks"),
-            (names::BEANSTALK_PREFIX, "elastic_beanstalk"),
-        ];
-        let of_block = |prefix: &str| key.strip_prefix(prefix.as_bytes());
-        if IN_RESOURCE.contains(&text) || (is_embedded && text.starts_with("aws.xray.")) {
-        } else if let Some(field) = of_block(names::SERVICE_PREFIX) {
-            root.object("service").put(field, Node::Attribute(raw));
-        } else if let Some((field, block)) =
-            host.iter().find_map(|(prefix, block)| Some((of_block(prefix)?, *block)))
-        {
-            root.object("aws").object(block).put(field, Node::Attribute(raw));
-        } else if !put_resource_field(root, text, raw, is_embedded) && !is_embedded {
-            put_other(root, [PREFIX, key].concat(), raw, context);
-        }
-    }
-}
-
-/// What the receiver writes into every resource, in the words of OpenTelemetry; X-Ray's own words say the same.
-const IN_RESOURCE: [&str; 18] = [
-    "service.name",
-    "cloud.account.id",
-    "cloud.platform",
-    "aws.log.group.arns",
-    "aws.log.group.names",
-    "cloud.availability_zone",
-    "host.id",
-    "host.type",
-    "host.image.id",
-    "container.name",
-    "container.id",
-    "service.namespace",
-    "service.instance.id",
-    "service.version",
-    "k8s.cluster.name",
-    "k8s.pod.name",
-    "telemetry.sdk.name",
-    "telemetry.sdk.language",
-];
-
-fn put_resource_field<'m>(root: &mut Object<'m>, key: &str, raw: &'m [u8], is_embedded: bool) -> bool {
-    match key {
-        "cloud.provider" => {
-            if !is_embedded && matches!(AnyValue::new(raw).as_text(), Some(provider) if provider == "aws") {
-                root.object("aws");
-            }
-        }
-        "telemetry.sdk.version" => {
-            if !is_embedded {
-                root.object("aws").object("xray").attribute("sdk_version", raw);
-            }
-        }
-        names::ORIGIN => root.attribute("origin", raw),
-        names::RESOURCE_ARN => root.attribute("resource_arn", raw),
-        names::SDK => root.object("aws").object("xray").attribute("sdk", raw),
-        names::AUTO_INSTRUMENTATION => {
-            root.object("aws").object("xray").attribute("auto_instrumentation", raw);
-        }
-        names::CLOUDWATCH_LOGS => root.object("aws").json_text("cloudwatch_logs", raw),
-        _ => return false,
-    }
     true
 }
 
