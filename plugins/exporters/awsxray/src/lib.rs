@@ -84,6 +84,15 @@ impl Component for AwsXray {
     type Config = Config;
 
     fn build(config: &Config, cx: &BuildCx) -> Result<Stage, BuildError> {
+        let exporter = Self::new(config, cx);
+        // A batch is many calls, each of which has the timeout.
+        let settings = config.delivery.clone().with_timeout(Duration::ZERO);
+        Ok(Stage::Exporter(delivery::unit(exporter, settings, UNQUEUED_CONCURRENCY)))
+    }
+}
+
+impl AwsXray {
+    fn new(config: &Config, cx: &BuildCx) -> Self {
         let is_on = |gate: &str| {
             cx.environment
                 .features()
@@ -91,17 +100,14 @@ impl Component for AwsXray {
                 .find(|feature| feature.id == gate)
                 .is_none_or(|gate| gate.enabled)
         };
-        let exporter = Self {
+        Self {
             config: config.clone(),
             options: config.options(is_on(ALLOW_DOT), is_on(SKIP_TIMESTAMPS)),
             environment: cx.environment.clone(),
             id: Arc::clone(&cx.id),
             product: Arc::clone(&cx.user_agent),
             running: OnceLock::new(),
-        };
-        // A batch is many calls, each of which has the timeout.
-        let settings = config.delivery.clone().with_timeout(Duration::ZERO);
-        Ok(Stage::Exporter(delivery::unit(exporter, settings, UNQUEUED_CONCURRENCY)))
+        }
     }
 }
 
@@ -170,6 +176,8 @@ impl Exporter for AwsXray {
         if let Some(recorder) = &running.calls.recorder {
             recorder.finish().await;
         }
+        // What is still being written when nobody waits for it any more.
+        drop(running.turn().await);
         Ok(())
     }
 }

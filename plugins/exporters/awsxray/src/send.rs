@@ -10,7 +10,7 @@ use tokio::task::{spawn_blocking, yield_now};
 
 use crate::answer::{self, Unprocessed};
 use crate::call::Failed;
-use crate::dead_letter::Record;
+use crate::dead_letter::{self, Turn};
 use crate::documents::Documents;
 use crate::translate::{MAX_BYTES, Position};
 use crate::work::{Call, Fates, Refusal, Wave};
@@ -71,7 +71,12 @@ impl Running {
                 begun => begun,
             };
             let Some(Wave { documents, fates }) = wave else { return };
-            self.write_down(&documents, &refusals(&fates.left(), answer::GIVEN_UP, why)).await;
+            let refusals = refusals(&fates.left(), answer::GIVEN_UP, why);
+            if !refusals.is_empty()
+                && let Some(turn) = self.turn().await
+            {
+                self.write_down(turn, &documents, &refusals).await;
+            }
             self.translators.done(documents);
         }
     }
@@ -194,8 +199,8 @@ impl Running {
         (call, result)
     }
 
-    /// Says what was refused for good, keeps it where the configuration wants that, and only then counts it: should time
-    /// be up meanwhile, it is in the books as not delivered.
+    /// Says what was refused for good, counts it, and keeps it where the configuration wants that. Once it is counted it is
+    /// written, whether or not anybody waits for that.
     async fn bury(
         &self,
         documents: &Documents,
@@ -203,12 +208,8 @@ impl Running {
         fates: &mut Fates,
         settled: &mut Settled,
     ) {
-        self.keep(documents, &refusals).await;
-        fates.refused(documents, &refusals, settled);
-    }
-
-    async fn keep(&self, documents: &Documents, refusals: &[Refusal]) {
         let Some(first) = refusals.first() else { return };
+        let turn = self.turn().await;
         if let Some(recorder) = &self.calls.recorder {
             recorder.counts.rejected(refusals.len());
         }
@@ -221,34 +222,48 @@ impl Running {
             others = refusals.len() - 1,
             "X-Ray refused segments"
         );
-        self.write_down(documents, refusals).await;
+        fates.refused(documents, &refusals, settled);
+        if let Some(turn) = turn {
+            self.write_down(turn, documents, &refusals).await;
+        }
     }
 
-    /// Writes documents to the dead letters, if they are kept.
-    async fn write_down(&self, documents: &Documents, refusals: &[Refusal]) {
-        let Some(dead_letters) = self.dead_letters.as_ref().filter(|_| !refusals.is_empty()) else { return };
-        let dead_letters = Arc::clone(dead_letters);
+    /// Waits for the turn to write to the dead letters, if they are kept.
+    pub(crate) async fn turn(&self) -> Option<Turn> {
+        match &self.dead_letters {
+            Some(dead_letters) => Some(Arc::clone(dead_letters).turn().await),
+            None => None,
+        }
+    }
+
+    /// Writes documents to the dead letters. That is begun before the first await, and goes on if this is dropped there.
+    async fn write_down(&self, turn: Turn, documents: &Documents, refusals: &[Refusal]) {
         let time = Civil::from_unix_nanos(self.cx.clock.now().wall.into()).rfc3339();
-        let record = |Refusal { document, code, message }: &Refusal| {
-            let document = String::from_utf8_lossy(documents.get(*document)).into_owned();
-            Record { time: time.clone(), code: code.clone(), message: message.clone(), document }
-        };
-        let records: Vec<Record> = refusals.iter().map(record).collect();
-        let count = records.len() as u64;
+        let mut text = Vec::new();
+        for Refusal { document, code, message } in refusals {
+            let document = String::from_utf8_lossy(documents.get(*document));
+            dead_letter::write(&mut text, &time, code, message, &document);
+        }
+        let count = refusals.len() as u64;
+        let (kept, not_kept) = (self.counters.kept.clone(), self.counters.not_kept.clone());
         // The disk may take its time.
-        let written = spawn_blocking(move || dead_letters.append(&records)).await;
-        match written.unwrap_or_else(|error| Err(std::io::Error::other(error))) {
-            Ok(()) => self.counters.kept.add(count),
-            Err(error) => {
-                self.counters.not_kept.add(count);
-                tracing::error!(
-                    otelcol.component.id = %self.cx.node.id,
-                    otelcol.component.kind = "exporter",
-                    %error,
-                    documents = count,
-                    "segments can't be kept"
-                );
+        let written = spawn_blocking(move || {
+            let written = turn.append(&text);
+            if written.is_ok() {
+                kept.add(count)
+            } else {
+                not_kept.add(count)
             }
+            written
+        });
+        if let Err(error) = written.await.unwrap_or_else(|error| Err(std::io::Error::other(error))) {
+            tracing::error!(
+                otelcol.component.id = %self.cx.node.id,
+                otelcol.component.kind = "exporter",
+                %error,
+                documents = count,
+                "segments can't be kept"
+            );
         }
     }
 }

@@ -73,6 +73,12 @@ fn exporter(more: &str) -> (Api, Box<dyn ExporterUnit>) {
 }
 
 fn leading_to(api: &Api, more: &str) -> Box<dyn ExporterUnit> {
+    let (config, cx) = configured(api, more);
+    let Ok(Stage::Exporter(unit)) = AwsXray::build(&config, &cx) else { panic!("not built") };
+    unit
+}
+
+fn configured(api: &Api, more: &str) -> (Config, BuildCx) {
     let retry = "retry_on_failure: {initial_interval: 50ms, max_interval: 50ms}";
     let more = if more.contains("retry_on_failure") { more.to_owned() } else { format!("{more}, {retry}") };
     let yaml = format!("{{endpoint: \"{}\", region: eu-west-1, local_mode: true{more}}}", api.url());
@@ -80,9 +86,7 @@ fn leading_to(api: &Api, more: &str) -> Box<dyn ExporterUnit> {
     let config = config.unwrap_or_else(|| panic!("{findings}"));
     let keys = [("AWS_ACCESS_KEY_ID", "AKIDEXAMPLE"), ("AWS_SECRET_ACCESS_KEY", "secret")];
     let keys = keys.map(|(name, value)| (name.to_owned(), value.to_owned()));
-    let cx = BuildCx { environment: Environment::new(keys), ..testkit::build_cx() };
-    let Ok(Stage::Exporter(unit)) = AwsXray::build(&config, &cx) else { panic!("not built") };
-    unit
+    (config, BuildCx { environment: Environment::new(keys), ..testkit::build_cx() })
 }
 
 fn ids(range: std::ops::Range<u64>) -> Vec<String> {
@@ -394,6 +398,38 @@ async fn what_is_left_when_time_is_up_is_kept() {
         check_given_up(&api, directory.path(), 600).await;
         assert_eq!(api.ids().len(), 600, "{signal}: each once");
     }
+}
+
+#[tokio::test]
+async fn what_is_refused_is_kept_once_though_nobody_waits_for_the_disk() {
+    let directory = tempfile::tempdir().unwrap();
+    let api = Api::start();
+    api.behave(Mood::Unprocessed(2, "InvalidName"));
+    let more = format!(", num_workers: 1, dead_letter: {{directory: {}}}", directory.path().display());
+    let (config, cx) = configured(&api, &more);
+    let exporter = AwsXray::new(&config, &cx);
+    let (cx, _ready) = testkit::run_cx(component::NodeId::exporter("under_test", Signal::Xray));
+    exporter.start(&cx).await.unwrap();
+    // The disk stands still.
+    let file = std::fs::File::create(directory.path().join("under_test-000000.jsonl")).unwrap();
+    file.lock().unwrap();
+    let (batch, mut progress) = (batch(Signal::Xray, 0, 100), Progress::default());
+    while progress.settled.rejected().is_empty() {
+        // Each time it is dropped before its end.
+        let export = exporter.export(&batch, &mut progress);
+        assert!(tokio::time::timeout(Duration::from_millis(200), export).await.is_err());
+    }
+    let settled = &progress.settled;
+    assert_eq!((settled.delivered(), settled.rejected()[0].items), (25, 25), "one call of 50");
+    let counters = &exporter.running.get().unwrap().counters;
+    assert_eq!(counters.kept.value(), 0);
+    file.unlock().unwrap();
+    let why = Refused::retry("time is up");
+    exporter.give_up(&batch, &mut progress, &why).await;
+    exporter.close().await.unwrap();
+    assert_eq!(counters.kept.value(), 75);
+    let kept = replay::inspect(directory.path()).unwrap().kept;
+    assert_eq!(kept, [("GivenUp".to_owned(), 50), ("InvalidName".to_owned(), 25)].into());
 }
 
 #[tokio::test]

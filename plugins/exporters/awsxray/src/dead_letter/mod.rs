@@ -13,12 +13,14 @@ pub(crate) mod take;
 
 use std::io::{self, Write as _};
 use std::path::PathBuf;
-use std::sync::{Mutex, PoisonError};
+use std::sync::Arc;
 
 use config::{Fields, Section};
+use tokio::sync::{Mutex, OwnedMutexGuard};
 
 use self::file::Appended;
 pub use self::record::Record;
+pub(crate) use self::record::write;
 
 /// `dead_letter:`.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -60,7 +62,7 @@ pub(crate) struct DeadLetters {
     prefix: String,
     max_file: u64,
     max: u64,
-    state: Mutex<State>,
+    state: Arc<Mutex<State>>,
 }
 
 #[derive(Default)]
@@ -83,26 +85,27 @@ impl DeadLetters {
         let is_plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '-' | '_');
         let prefix = id.chars().map(|c| if is_plain(c) { c } else { '_' }).collect();
         let (max_file, max) = (config.max_file_mib << 20, config.max_mib << 20);
-        Ok(Some(Self { directory, prefix, max_file, max, state: Mutex::default() }))
+        Ok(Some(Self { directory, prefix, max_file, max, state: Arc::default() }))
     }
 
-    /// Appends records, all or none, and syncs them to the disk. Blocks.
-    ///
-    /// # Errors
-    /// If there is no room within the bounds, or the disk fails.
-    pub(crate) fn append(&self, records: &[Record]) -> io::Result<()> {
-        let mut text = Vec::new();
-        records.iter().for_each(|record| record.write(&mut text));
-        let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+    /// Waits until nobody else writes. Who has the turn makes what he writes then, so that there is one such text and not
+    /// one of each delivery.
+    pub(crate) async fn turn(self: Arc<Self>) -> Turn {
+        let state = Arc::clone(&self.state).lock_owned().await;
+        Turn { letters: self, state }
+    }
+
+    /// Appends lines, all or none, and syncs them to the disk. Blocks.
+    fn append_lines(&self, state: &mut State, lines: &[u8]) -> io::Result<()> {
         let held = file::total(&self.directory)?;
-        if held.saturating_add(text.len() as u64) > self.max {
+        if held.saturating_add(lines.len() as u64) > self.max {
             let message = format!("{} MiB are full, as max_mib says", self.max >> 20);
             return Err(io::Error::new(io::ErrorKind::StorageFull, message));
         }
         loop {
             let path =
                 self.directory.join(format!("{}-{:06}.{}", self.prefix, state.number, file::EXTENSION));
-            match file::append(&path, self.max_file, None, |file| file.write_all(&text)) {
+            match file::append(&path, self.max_file, None, |file| file.write_all(lines)) {
                 Ok(Appended::Done) => return Ok(()),
                 Ok(Appended::Full) => state.number += 1,
                 // Another user's: there are only so many.
@@ -112,6 +115,22 @@ impl DeadLetters {
                 Err(error) => return Err(error),
             }
         }
+    }
+}
+
+/// The right to write, which one at a time has.
+pub(crate) struct Turn {
+    letters: Arc<DeadLetters>,
+    state: OwnedMutexGuard<State>,
+}
+
+impl Turn {
+    /// Appends lines that [`write`] made, all or none, and syncs them to the disk. Blocks.
+    ///
+    /// # Errors
+    /// If there is no room within the bounds, or the disk fails.
+    pub(crate) fn append(mut self, lines: &[u8]) -> io::Result<()> {
+        self.letters.append_lines(&mut self.state, lines)
     }
 }
 

@@ -14,6 +14,14 @@ fn letters(directory: &Path, config: Config) -> DeadLetters {
     DeadLetters::open(&config, "awsxray/one").unwrap().unwrap()
 }
 
+impl DeadLetters {
+    fn append(&self, records: &[Record]) -> io::Result<()> {
+        let mut lines = Vec::new();
+        records.iter().for_each(|record| record.write(&mut lines));
+        self.append_lines(&mut self.state.blocking_lock(), &lines)
+    }
+}
+
 /// Every document in the directory, in order.
 fn kept(directory: &Path) -> Vec<String> {
     let lines = files(directory).unwrap().into_iter().flat_map(|path| look(&path).unwrap());
