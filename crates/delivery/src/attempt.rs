@@ -75,13 +75,18 @@ impl<E: Exporter> Delivery<E> {
 
     async fn attempts(&self, batch: &Batch, progress: &mut Progress<E::Memory>) -> Result<Accepted, Failure> {
         let retry = &self.settings.holding.retry_on_failure;
-        let started = Instant::now();
-        let mut backoff = Backoff::new(retry, self.cx.clock.now().mono);
+        let first_wait = || Backoff::new(retry, self.cx.clock.now().mono);
+        let (mut started, mut backoff, mut delivered) = (Instant::now(), first_wait(), 0);
         loop {
             let refused = match self.attempt(batch, progress).await? {
                 Ok(accepted) => return Ok(accepted),
                 Err(refused) => refused,
             };
+            // Patience is for what makes no progress.
+            if progress.settled.delivered() > delivered {
+                delivered = progress.settled.delivered();
+                (started, backoff) = (Instant::now(), first_wait());
+            }
             let hint = match refused.refusal {
                 Refusal::TooLarge => return Err(Failure::TooLarge(refused)),
                 Refusal::Permanent => return Err(Failure::Final("refused by the peer", refused)),

@@ -257,6 +257,17 @@ async fn what_is_settled_stays_settled_whatever_comes_after() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn patience_begins_anew_with_each_progress() {
+    // Five minutes of waits between two parts of it that are delivered: nearly all that the settings allow.
+    let pause = || Answer::Refuse(Refused::retry_after(Duration::from_secs(200), Code::Unavailable, "later"));
+    let answers = (0..10).flat_map(|_| [in_parts(1, 0, unavailable()), pause()]).collect();
+    let (script, books, verdict) = settle_in_parts(answers, false).await;
+    assert_eq!((books.as_str(), verdict), ("entered 10 = left 10", Verdict::Delivered));
+    let times = script.times();
+    assert!(times[20] > 2000.0 && times.windows(2).all(|two| two[1] - two[0] < 250.0), "{times:?}");
+}
+
+#[tokio::test(start_paused = true)]
 async fn what_is_settled_in_part_is_not_cut() {
     let too_large = || Answer::Refuse(Refused::too_large("big"));
     let (script, books, verdict) = settle_in_parts(vec![in_parts(4, 0, too_large())], false).await;
