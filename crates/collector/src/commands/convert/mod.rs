@@ -1,6 +1,7 @@
 //! `convert`: OTLP becomes X-Ray documents, and X-Ray documents become OTLP.
 //!
-//! Inputs are read piece by piece (a line, a document, the spans of a resource), so that memory does not grow with them.
+//! Inputs are read piece by piece (a line, a document, the spans of a resource), and spans are translated and written a few
+//! at a time, so that memory grows neither with the input nor with what is made of a piece.
 //! What can't be read is counted and passed by; the exit code says so.
 
 mod input;
@@ -16,12 +17,16 @@ use std::process::ExitCode;
 use anyhow::{Context as _, Result, bail};
 use otlp::schema::TRACES;
 use otlp::{Policy, Signal, admit};
+use xray::from_span::{Cursor, Enough};
 use xray::{from_span, to_span};
 
 use self::input::{Input, Piece};
 use self::progress::Progress;
 use self::report::{Account, Accounts};
 use crate::cli::{Conversion, Target};
+
+/// How much is made of spans before it is written.
+const AT_ONCE: Enough = Enough { documents: usize::MAX, bytes: 1 << 20 };
 
 /// Converts every input, one after the other, into one output.
 pub(super) fn convert(conversion: &Conversion) -> Result<ExitCode> {
@@ -153,19 +158,32 @@ impl Converter {
             self.account.spans_written += spans;
             return self.write_otlp(request);
         }
-        self.documents.clear();
-        // The time matters only where ids are refused for theirs.
-        self.from_span.translate(request, 0, &mut self.documents);
         if self.reports {
             self.from_span.losses(request, &mut self.account.losses);
         }
+        let (mut cursor, mut items) = (Cursor::default(), 0);
+        loop {
+            self.documents.clear();
+            // The time matters only where ids are refused for theirs.
+            let some = &mut self.documents;
+            let is_whole = self.from_span.translate_some(request, &mut cursor, AT_ONCE, 0, some);
+            self.write_documents(place, items)?;
+            items += self.documents.items;
+            if is_whole {
+                return Ok(());
+            }
+        }
+    }
+
+    /// Writes the documents there are, of spans behind so many others of their request.
+    fn write_documents(&mut self, place: &str, before: usize) -> Result<()> {
         for entry in &self.documents.entries {
             self.out.write_all(self.documents.text(entry)).context("writing the output")?;
             self.out.write_all(b"\n").context("writing the output")?;
             self.account.shortened += usize::from(entry.trimmed);
         }
         for refused in &self.documents.refused {
-            let place = format!("{place}, span {}", refused.item + 1);
+            let place = format!("{place}, span {}", before + refused.item + 1);
             self.account.refuse(&place, &refused.reason.to_string(), 1);
         }
         self.account.spans += self.documents.items;
@@ -208,3 +226,6 @@ impl Converter {
         self.out.write_all(&line).context("writing the output")
     }
 }
+
+#[cfg(test)]
+mod tests;

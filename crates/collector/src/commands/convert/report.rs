@@ -70,7 +70,7 @@ impl Account {
         })
     }
 
-    fn to_text(&self) -> String {
+    pub(super) fn to_text(&self) -> String {
         let both = |spans: usize, documents: usize| match (spans, documents) {
             (spans, 0) => things(spans, "span"),
             (0, documents) => things(documents, "document"),
