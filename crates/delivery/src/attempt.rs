@@ -3,12 +3,13 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use component::{Accepted, Entry, Exporter, Progress, Rejected, RunCx, SHUTDOWN, Settled};
+use component::{Accepted, Exporter, Progress, Rejected, RunCx, SHUTDOWN, Settled};
 use data::{Account, Batch, Code, Refusal, Refused};
 use otlp::batch::{PieceSize, chunk};
 use tokio::time::Instant;
 
 use crate::backoff::Backoff;
+use crate::joining::Ready;
 use crate::metrics::Metrics;
 use crate::settings::Settings;
 
@@ -59,17 +60,17 @@ impl<E: Exporter> Delivery<E> {
 
     /// What was left when time was up, before anybody tried to deliver it. All of it is in the books before any of it is
     /// given up, which may take longer than there is time.
-    pub(crate) async fn left(&self, entries: Vec<Entry>) {
+    pub(crate) async fn left(&self, left: Vec<Ready>) {
         let why = Refused::retry("interrupted due to shutdown: not tried yet");
-        for Entry { batch, .. } in &entries {
+        for Ready { batch, .. } in &left {
             self.account.refuse(SHUTDOWN, batch.items());
             self.metrics.failed(batch.items(), SHUTDOWN, &why);
         }
-        for Entry { batch, permit } in entries {
+        for Ready { batch, room } in left {
             if !batch.ticket.is_awaited() {
                 self.exporter.give_up(&batch, &mut Progress::default(), &why).await;
             }
-            drop(permit);
+            drop(room);
         }
     }
 

@@ -23,6 +23,12 @@ pub(crate) struct Ready {
     pub(crate) room: Vec<Room>,
 }
 
+impl From<Entry> for Ready {
+    fn from(Entry { batch, permit }: Entry) -> Self {
+        Self { batch, room: vec![Arc::new(permit)] }
+    }
+}
+
 /// One accumulator for each combination of metadata.
 pub(crate) struct Joining {
     settings: QueueBatch,

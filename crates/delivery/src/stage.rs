@@ -1,5 +1,6 @@
 //! The exporter's node: takes from the queue, joins, and delivers several batches at once.
 
+use std::collections::VecDeque;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
@@ -110,9 +111,18 @@ impl<E: Exporter> ExporterUnit for Unit<E> {
                 cx.ready();
                 let delivery = Arc::new(Delivery { exporter, settings, account, cx, metrics });
                 let deliveries = JoinSet::new();
-                Stage { delivery, inbox, concurrency, joining, deliveries, in_flight, next_worker: 0 }
-                    .run(hold)
-                    .await
+                Stage {
+                    delivery,
+                    inbox,
+                    concurrency,
+                    joining,
+                    deliveries,
+                    left: Vec::new(),
+                    in_flight,
+                    next_worker: 0,
+                }
+                .run(hold)
+                .await
             }
             .boxed()
         };
@@ -126,6 +136,8 @@ struct Stage<E> {
     concurrency: usize,
     joining: Option<Joining>,
     deliveries: JoinSet<()>,
+    /// What had no place when time was up.
+    left: Vec<Ready>,
     /// Deliveries that were begun and have not ended.
     in_flight: Arc<AtomicUsize>,
     next_worker: usize,
@@ -163,30 +175,48 @@ impl<E: Exporter> Stage<E> {
         let rest =
             self.joining.as_mut().map(|joining| joining.all(&self.delivery.cx.budget)).unwrap_or_default();
         self.dispatch(rest).await?;
+        if stopping.is_cancelled() {
+            // Before those that are under way have ended: giving them up may take longer than there is time.
+            self.leave().await;
+        }
         while let Some(ended) = self.deliveries.join_next().await {
             ended?;
         }
-        let left = std::iter::from_fn(|| self.inbox.try_recv()).collect();
-        self.delivery.left(left).await;
+        self.leave().await;
         Ok(())
+    }
+
+    /// Leaves what has found no place, and what is in the queue, since time is up.
+    async fn leave(&mut self) {
+        let mut left = std::mem::take(&mut self.left);
+        left.extend(std::iter::from_fn(|| self.inbox.try_recv()).map(Ready::from));
+        self.delivery.left(left).await;
     }
 
     fn join(&mut self, entry: Entry) -> Vec<Ready> {
         self.delivery.metrics.enqueued(&entry.batch);
         match &mut self.joining {
             Some(joining) => joining.push(entry, &self.delivery.cx.budget),
-            None => vec![Ready { batch: entry.batch, room: vec![Arc::new(entry.permit)] }],
+            None => vec![entry.into()],
         }
     }
 
-    /// Starts deliveries, waiting for a free place for each.
+    /// Starts deliveries, waiting for a free place for each. What has none when time is up is left.
     async fn dispatch(&mut self, ready: Vec<Ready>) -> Result<(), BoxError> {
-        for Ready { batch, room } in ready {
+        let stopping = self.delivery.cx.stopping.clone();
+        let mut ready = VecDeque::from(ready);
+        while !ready.is_empty() {
             while self.deliveries.len() >= self.concurrency {
-                if let Some(ended) = self.deliveries.join_next().await {
-                    ended?;
-                }
+                tokio::select! {
+                    biased;
+                    ended = self.deliveries.join_next() => ended.transpose()?,
+                    () = stopping.cancelled() => {
+                        self.left.extend(ready);
+                        return Ok(());
+                    }
+                };
             }
+            let Some(Ready { batch, room }) = ready.pop_front() else { break };
             while let Some(ended) = self.deliveries.try_join_next() {
                 ended?;
             }

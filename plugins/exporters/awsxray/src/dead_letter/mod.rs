@@ -125,7 +125,7 @@ pub(crate) struct Turn {
 }
 
 impl Turn {
-    /// Appends lines that [`write`] made, all or none, and syncs them to the disk. Blocks.
+    /// Appends lines that [`write()`] made, all or none, and syncs them to the disk. Blocks.
     ///
     /// # Errors
     /// If there is no room within the bounds, or the disk fails.
