@@ -96,6 +96,22 @@ fn a_document_with_everything_comes_back() {
 }
 
 #[test]
+fn blanks_make_no_difference_to_what_is_preserved() {
+    let document: Value =
+        serde_json::from_slice(include_bytes!("../fuzz/seeds/everything.json")).expect("JSON");
+    for preserve in [false, true] {
+        let options = to_span::Options { preserve, links: true, ..to_span::Options::default() };
+        let read = |text: String| {
+            let mut request = Vec::new();
+            to_span::read(text.as_bytes(), &options, &mut request).expect("a document");
+            request
+        };
+        let pretty = serde_json::to_string_pretty(&document).expect("JSON").replace('\n', " \r\n\t");
+        assert!(read(pretty) == read(document.to_string()), "preserve: {preserve}");
+    }
+}
+
+#[test]
 fn what_is_odd_comes_back_too() {
     for more in [
         json!({"cause": {}}),

@@ -35,12 +35,12 @@ fn response(parser: &mut Parser<'_, '_>, http: &mut Http) -> Result<(), Fault> {
         match key {
             b"status" => http.status = parser.int("http.response.status")?,
             b"content_length" => {
-                let place = parser.ahead()?;
+                let start = parser.start()?;
                 http.content_length = match parser.value()? {
                     Value::Text(text) => Length::Text(text),
                     Value::Number(number, _) => Length::Number(number),
                     Value::Bool(_) | Value::Other(_) => {
-                        parser.keep(&["http", "response"], name, place);
+                        parser.keep(&["http", "response"], name, parser.scan.since(start));
                         Length::None
                     }
                 };
@@ -58,15 +58,16 @@ pub(super) fn cause(parser: &mut Parser<'_, '_>, name: Text) -> Result<Cause, Fa
     }
     let (mut exceptions, mut working_directory, mut paths) = (Entries::default(), Text::NONE, Place::NONE);
     let mut empty = true;
-    let place = parser.ahead()?;
+    let start = parser.start()?;
     let present = parser.object("cause", &mut |parser, key, name| {
         empty = false;
         match key {
             b"working_directory" => working_directory = parser.text("cause.working_directory")?,
             b"paths" => paths = parser.texts("cause.paths", &["cause"], name)?,
             b"exceptions" => {
-                let place = parser.ahead()?;
+                let start = parser.start()?;
                 exceptions = exception_list(parser)?;
+                let place = parser.scan.since(start);
                 if exceptions.is_empty() && place.get(parser.scan.json()).starts_with(b"[") {
                     parser.keep(&["cause"], name, place);
                 }
@@ -76,7 +77,7 @@ pub(super) fn cause(parser: &mut Parser<'_, '_>, name: Text) -> Result<Cause, Fa
         Ok(())
     })?;
     if present && empty {
-        parser.keep(&[], name, place);
+        parser.keep(&[], name, parser.scan.since(start));
     }
     Ok(if present {
         Cause::Exceptions { exceptions, working_directory, paths, empty }
@@ -111,8 +112,9 @@ fn exception_list(parser: &mut Parser<'_, '_>) -> Result<Entries, Fault> {
                 b"skipped" => exception.skipped = parser.int("exceptions.skipped")?,
                 b"cause" => exception.cause = parser.text("exceptions.cause")?,
                 b"stack" => {
-                    exception.stack = parser.ahead()?;
+                    let start = parser.start()?;
                     exception.frames = frames(parser)?;
+                    exception.stack = parser.scan.since(start);
                     if exception.frames.is_empty() && exception.stack.get(parser.scan.json()) != b"null" {
                         parser.keep_of_exception(name, exception.stack);
                     }
@@ -172,8 +174,7 @@ pub(super) fn sql(parser: &mut Parser<'_, '_>) -> Result<Sql, Fault> {
 pub(super) fn annotations(parser: &mut Parser<'_, '_>) -> Result<Entries, Fault> {
     let start = parser.document.annotations.len();
     parser.object("annotations", &mut |parser, _, key| {
-        parser.scan.peek()?;
-        let start = parser.scan.position();
+        let start = parser.start()?;
         let value = parser.value()?;
         let place = parser.scan.since(start);
         if let (Value::Other(value), true) = (value, parser.preserve) {
@@ -239,6 +240,10 @@ pub(super) fn aws(parser: &mut Parser<'_, '_>, outermost: bool) -> Result<Aws, F
 
 /// The reference does not know this one, so that any value is fine.
 fn names_of_resources(parser: &mut Parser<'_, '_>, name: Text) -> Result<Place, Fault> {
+    if !parser.preserve {
+        parser.pass()?;
+        return Ok(Place::NONE);
+    }
     let place = parser.ahead()?;
     let json = parser.scan.json();
     let mut list = host::reborrow(parser);

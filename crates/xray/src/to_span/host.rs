@@ -178,13 +178,9 @@ pub(super) fn sdk(parser: &mut Parser<'_, '_>, outermost: bool, block: Text) -> 
 
 /// The list `aws.cloudwatch_logs`.
 pub(super) fn logs(parser: &mut Parser<'_, '_>, outermost: bool, name: Text) -> Result<(), Fault> {
-    let place = parser.ahead()?;
+    let start = parser.start()?;
     if outermost {
         parser.document.root.logs.clear();
-        parser.document.root.logs_place = place;
-    } else if parser.preserve {
-        let segment = parser.current;
-        parser.document.extras.push(Extra { segment, path: &["aws"], key: name, value: place });
     }
     parser.array("aws.cloudwatch_logs", &mut |parser| {
         let mut group = LogGroup { name: Text::NONE, arn: Text::NONE };
@@ -200,5 +196,12 @@ pub(super) fn logs(parser: &mut Parser<'_, '_>, outermost: bool, name: Text) -> 
             parser.document.root.logs.push(group);
         }
         Ok(())
-    })
+    })?;
+    let place = parser.scan.since(start);
+    if outermost {
+        parser.document.root.logs_place = place;
+    } else {
+        parser.keep(&["aws"], name, place);
+    }
+    Ok(())
 }

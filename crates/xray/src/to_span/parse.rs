@@ -150,10 +150,10 @@ fn field(
         b"id" => required.id = parser.text("id")?,
         b"trace_id" => required.trace_id = parser.text("trace_id")?,
         b"parent_id" => {
-            let value = parser.ahead()?;
+            let start = parser.start()?;
             required.parent_id = parser.text("parent_id")?;
             if level > 0 && required.parent_id.is_some() {
-                parser.keep(&[], name, value);
+                parser.keep(&[], name, parser.scan.since(start));
             }
         }
         b"start_time" => required.start = parser.double("start_time")?,
@@ -198,9 +198,9 @@ fn outermost(
     if level == 0 {
         return parser.text(field);
     }
-    let value = parser.ahead()?;
+    let start = parser.start()?;
     if parser.text(field)?.is_some() {
-        parser.keep(&[], name, value);
+        parser.keep(&[], name, parser.scan.since(start));
     }
     Ok(Text::NONE)
 }
@@ -264,16 +264,16 @@ fn links(parser: &mut Parser<'_, '_>) -> Result<(Entries, Entries), Fault> {
     let (start, odd) = (parser.document.links.len(), parser.document.odd_links.len());
     let json = parser.scan.json();
     parser.array("links", &mut |parser| {
-        let (place, mut trace_id, mut id) = (parser.ahead()?, Text::NONE, Text::NONE);
+        let (start, mut trace_id, mut id) = (parser.start()?, Text::NONE, Text::NONE);
         let mut attributes = super::scan::Place::NONE;
         parser.object("links", &mut |parser, key, _| {
             match key {
                 b"trace_id" => trace_id = parser.text("links.trace_id")?,
                 b"id" => id = parser.text("links.id")?,
                 b"attributes" => {
-                    let place = parser.ahead()?;
+                    let start = parser.start()?;
                     if parser.object("links.attributes", &mut |parser, _, _| parser.pass())? {
-                        attributes = place;
+                        attributes = parser.scan.since(start);
                     }
                 }
                 _ => parser.pass()?,
@@ -284,7 +284,7 @@ fn links(parser: &mut Parser<'_, '_>) -> Result<(Entries, Entries), Fault> {
         if let (Some(trace_id), Some(id)) = ids {
             parser.document.links.push(Link { trace_id, id, attributes });
         } else if parser.preserve {
-            parser.document.odd_links.push(place);
+            parser.document.odd_links.push(parser.scan.since(start));
         }
         Ok(())
     })?;

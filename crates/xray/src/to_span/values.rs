@@ -109,7 +109,7 @@ impl<'a, 'd> Parser<'a, 'd> {
         path: &'static [&'static str],
         key: Text,
     ) -> Result<Place, Fault> {
-        let place = self.ahead()?;
+        let start = self.start()?;
         match self.scan.peek()? {
             b'[' => {
                 let mut has_null = false;
@@ -117,6 +117,7 @@ impl<'a, 'd> Parser<'a, 'd> {
                     has_null |= parser.scan.peek()? == b'n';
                     parser.text(field).map(|_| ())
                 })?;
+                let place = self.scan.since(start);
                 if has_null && self.preserve {
                     self.keep(path, key, place);
                     return Ok(Place::NONE);
@@ -206,7 +207,15 @@ impl<'a, 'd> Parser<'a, 'd> {
         }
     }
 
-    /// The value that follows as a place, without passing over it.
+    /// Where the value that follows begins.
+    #[inline]
+    pub(super) fn start(&mut self) -> Result<usize, Fault> {
+        self.scan.peek()?;
+        Ok(self.scan.position())
+    }
+
+    /// The value that follows as a place, without passing over it. It is read twice then: what is read anyway is found
+    /// with [`start`](Self::start) and [`Scanner::since`].
     pub(super) fn ahead(&mut self) -> Result<Place, Fault> {
         self.scan.clone().skip(0)
     }
