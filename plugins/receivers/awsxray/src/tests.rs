@@ -360,6 +360,21 @@ async fn a_sender_without_a_pause_does_not_stop_the_others() {
 }
 
 #[tokio::test]
+async fn what_comes_while_nobody_is_woken_is_taken_at_a_drain() {
+    let running = Running::start(", receive_buffer_mib: 64", &[Signal::Xray], 64, Budget::unlimited()).await;
+    running.send(&document(1));
+    while running.metric("collimator_receiver_datagrams", "udp") < 1.0 {
+        tokio::task::yield_now().await;
+    }
+    // Now it waits for more to gather, and is not told of these.
+    (2..=100).for_each(|id| running.send(&document(id)));
+    assert_eq!(running.metric("collimator_receiver_datagrams", "udp"), 1.0);
+    let rest = running.finish().await;
+    let (count, statement) = &rest[&Signal::Xray];
+    assert_eq!((*count, statement.left), (100, 100));
+}
+
+#[tokio::test]
 async fn a_port_that_is_taken_fails_the_start() {
     let running = Running::start("", &[Signal::Xray], 1, Budget::unlimited()).await;
     let yaml = format!("{{endpoint: '{}', proxy_server: {{enabled: false}}}}", running.endpoint);
