@@ -1,15 +1,16 @@
 //! The same signatures for requests in which nothing has to be normalized, with a key that is derived once a day: what an
-//! exporter sends all the time. `aws-sigv4` signs every other request, and is what this is compared with in tests.
+//! exporter sends all the time. Key and signature are `aws-sigv4`'s, which does all of it for every other request, and is
+//! what this is compared with in tests.
 //!
 //! Source: <https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_sigv-create-signed-request.html>.
 
 use std::fmt::Write as _;
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::UNIX_EPOCH;
 
 use aws_credential_types::Credentials;
 use aws_lc_rs::digest::{SHA256, digest};
-use aws_lc_rs::hmac::{self, HMAC_SHA256};
+use aws_sigv4::sign::v4::{calculate_signature, generate_signing_key};
 use data::Civil;
 use http::header::{AUTHORIZATION, HOST, HeaderName};
 use http::{HeaderMap, HeaderValue, Method, Uri};
@@ -21,15 +22,15 @@ const DATE: HeaderName = HeaderName::from_static("x-amz-date");
 const TOKEN: HeaderName = HeaderName::from_static("x-amz-security-token");
 
 /// The last key that was derived. Whoever signs for one service keeps one.
-#[derive(Debug, Default)]
+#[derive(Default)]
 pub(crate) struct Keys(Mutex<Option<Derived>>);
 
-#[derive(Debug)]
+/// (Without `Debug`: it is secret.)
 struct Derived {
     credentials: Credentials,
     /// `20261121/eu-west-1/xray/aws4_request`
     scope: String,
-    key: hmac::Key,
+    key: Arc<[u8]>,
 }
 
 impl Keys {
@@ -63,32 +64,29 @@ impl Keys {
         let names = signed.iter().map(|(name, _)| *name).collect::<Vec<_>>().join(";");
         let canonical = canonical(method, url, &signed, &names, body_hash);
         let hash = hex(digest(&SHA256, canonical.as_bytes()).as_ref());
-        let parts = [day.as_str(), scope.region, scope.service, "aws4_request"];
-        let scope = parts.join("/");
-        let text = format!("AWS4-HMAC-SHA256\n{time}\n{scope}\n{hash}");
-        let key = self.key(credentials, &scope, parts);
-        let signature = hex(hmac::sign(&key, text.as_bytes()).as_ref());
+        let within = format!("{day}/{}/{}/aws4_request", scope.region, scope.service);
+        let text = format!("AWS4-HMAC-SHA256\n{time}\n{within}\n{hash}");
+        let signature = calculate_signature(self.key(credentials, &within, scope), text.as_bytes());
         let authorization = format!(
-            "AWS4-HMAC-SHA256 Credential={}/{scope}, SignedHeaders={names}, Signature={signature}",
+            "AWS4-HMAC-SHA256 Credential={}/{within}, SignedHeaders={names}, Signature={signature}",
             credentials.access_key_id()
         );
         put(headers, &time, credentials.session_token(), &authorization)
     }
 
     /// The key of a scope, derived if it is not the last one's.
-    fn key(&self, credentials: &Credentials, scope: &str, parts: [&str; 4]) -> hmac::Key {
+    fn key(&self, credentials: &Credentials, within: &str, scope: Scope<'_>) -> Arc<[u8]> {
         let mut last = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(Derived { key, .. }) =
-            last.as_ref().filter(|last| last.scope == scope && last.credentials == *credentials)
+            last.as_ref().filter(|last| last.scope == within && last.credentials == *credentials)
         {
-            return key.clone();
+            return Arc::clone(key);
         }
-        let secret = format!("AWS4{}", credentials.secret_access_key());
-        let first = hmac::Key::new(HMAC_SHA256, secret.as_bytes());
-        let key = parts
-            .into_iter()
-            .fold(first, |key, part| hmac::Key::new(HMAC_SHA256, hmac::sign(&key, part.as_bytes()).as_ref()));
-        *last = Some(Derived { credentials: credentials.clone(), scope: scope.to_owned(), key: key.clone() });
+        let Scope { region, service, time } = scope;
+        let key = generate_signing_key(credentials.secret_access_key(), time, region, service);
+        let key: Arc<[u8]> = key.as_ref().into();
+        let (credentials, scope) = (credentials.clone(), within.to_owned());
+        *last = Some(Derived { credentials, scope, key: Arc::clone(&key) });
         key
     }
 }
