@@ -16,6 +16,13 @@ pub(crate) const MAX_BYTES: usize = 4 << 20;
 /// Room that a list of documents keeps when nothing is in it.
 const MAX_IDLE_BYTES: usize = 1 << 20;
 
+/// Documents, and spans that were refused, that an idle list has room for.
+const MAX_IDLE_ENTRIES: usize = 4096;
+
+/// Lists that wait for work; further ones are given back. What was put aside makes lists of its own, so that without a bound
+/// there would be one more for each.
+const MAX_IDLE: usize = 4;
+
 /// Translators and room for documents that wait for work.
 pub(crate) struct Translators {
     options: Options,
@@ -90,11 +97,15 @@ impl Translators {
 
     /// Nothing more is to be done with these.
     pub(crate) fn done(&self, documents: Documents) {
-        if let Documents::Written { mut made, .. } = documents
-            && made.bytes.capacity() <= MAX_IDLE_BYTES
-        {
-            made.clear();
-            self.idle().documents.push(made);
+        let Documents::Written { mut made, .. } = documents else { return };
+        let entries = made.entries.capacity().max(made.refused.capacity());
+        if made.bytes.capacity() > MAX_IDLE_BYTES || entries > MAX_IDLE_ENTRIES {
+            return;
+        }
+        made.clear();
+        let mut idle = self.idle();
+        if idle.documents.len() < MAX_IDLE {
+            idle.documents.push(made);
         }
     }
 
@@ -140,5 +151,32 @@ fn reason(reason: Reason) -> &'static str {
     match reason {
         Reason::TraceIdTime => "time of the trace id",
         Reason::TooLarge => "too large",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_waits_for_work_has_a_bound() {
+        let translators = Translators::new(Options::default(), 1, Budget::unlimited());
+        let written = |bytes: usize, refused: usize| {
+            let made = Translated {
+                bytes: Vec::with_capacity(bytes),
+                refused: Vec::with_capacity(refused),
+                ..Translated::default()
+            };
+            Documents::Written { made, _counted: None }
+        };
+        translators.done(written(MAX_IDLE_BYTES + 1, 0));
+        translators.done(written(0, MAX_IDLE_ENTRIES + 1));
+        assert!(translators.idle().documents.is_empty());
+        for _ in 0..100 {
+            translators.done(written(100, 10));
+        }
+        assert_eq!(translators.idle().documents.len(), MAX_IDLE);
+        assert!(translators.take().1.bytes.capacity() >= 100);
+        assert_eq!(translators.idle().documents.len(), MAX_IDLE - 1);
     }
 }
