@@ -1,5 +1,6 @@
 //! Signed requests over our HTTP client, and what AWS says about them.
 
+use std::slice::from_ref;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
@@ -12,8 +13,8 @@ use net::http::client::{self as http_client, SendError};
 use net::tls;
 
 use crate::credentials::{CredentialsError, Held};
-use crate::sign::{Keys, Scope, SignError, body_hash, sign};
-use crate::{Credentials, Session};
+use crate::sign::{Keys, Scope, SignError, hex, sign};
+use crate::{Body, Credentials, Session};
 
 /// How requests are sent.
 #[derive(Clone, Debug)]
@@ -144,11 +145,11 @@ impl Client {
         &self,
         path: &str,
         mut headers: HeaderMap,
-        parts: &[Bytes],
+        body: &Body,
         now: SystemTime,
     ) -> Result<Answer, ClientError> {
         headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
-        self.send(Method::POST, path, headers, parts, now).await
+        self.send(Method::POST, path, headers, body, now).await
     }
 
     /// Sends any request, in the same way.
@@ -160,38 +161,35 @@ impl Client {
         method: Method,
         path: &str,
         headers: HeaderMap,
-        parts: &[Bytes],
+        body: &Body,
         now: SystemTime,
     ) -> Result<Answer, ClientError> {
         let url = self.session.endpoint.url(path).map_err(|_| ClientError::Path(path.to_owned()))?;
         let credentials = &self.session.credentials;
         let held = credentials.get(now).await?;
-        let hash = body_hash(parts);
-        let answer = self.once(&method, &url, headers.clone(), parts, hash.clone(), &held, now).await?;
+        let answer = self.once(&method, &url, headers.clone(), body, &held, now).await?;
         let code = answer.error.as_ref().map_or("", |error| &error.code);
         if answer.status != StatusCode::FORBIDDEN && !is_about_credentials(code) {
             return Ok(answer);
         }
         match renewed(credentials, &held, now).await {
-            Some(held) => self.once(&method, &url, headers, parts, hash, &held, now).await,
+            Some(held) => self.once(&method, &url, headers, body, &held, now).await,
             None => Ok(answer),
         }
     }
 
-    #[allow(clippy::too_many_arguments, reason = "the parts of one request, each of another type")]
     async fn once(
         &self,
         method: &Method,
         url: &Uri,
         mut headers: HeaderMap,
-        parts: &[Bytes],
-        hash: String,
+        body: &Body,
         held: &Held,
         time: SystemTime,
     ) -> Result<Answer, ClientError> {
         let scope = Scope { region: &self.session.region, service: &self.session.service, time };
-        sign(method, url, &mut headers, hash, held, scope, &self.keys)?;
-        let response = self.http.request(method.clone(), url, &headers, parts).await?;
+        sign(method, url, &mut headers, hex(body.hash()), held, scope, &self.keys)?;
+        let response = self.http.request(method.clone(), url, &headers, from_ref(body.bytes())).await?;
         let error =
             (!response.status.is_success()).then(|| ApiError::read(&response.headers, &response.body));
         Ok(Answer { status: response.status, headers: response.headers, body: response.body, error })

@@ -33,8 +33,8 @@ fn client(url: &str, last_key: u64, settings: &Settings) -> Client {
 async fn post(client: &Client) -> Answer {
     let mut headers = HeaderMap::new();
     headers.insert("x-amzn-xray-timestamp", HeaderValue::from_static("1.000000000"));
-    let parts = [Bytes::from_static(b"{\"a\":"), Bytes::from_static(b"1}")];
-    client.post("/TraceSegments", headers, &parts, SystemTime::UNIX_EPOCH).await.unwrap()
+    let body = Body::new(Bytes::from_static(b"{\"a\":1}"));
+    client.post("/TraceSegments", headers, &body, SystemTime::UNIX_EPOCH).await.unwrap()
 }
 
 #[tokio::test]
@@ -101,7 +101,10 @@ async fn what_stands_in_the_way_has_a_name() {
     drop(listener);
     let now = SystemTime::UNIX_EPOCH;
     let sent = |url: String| async move {
-        client(&url, 1, &Settings::default()).post("/x", HeaderMap::new(), &[], now).await.unwrap_err()
+        client(&url, 1, &Settings::default())
+            .post("/x", HeaderMap::new(), &Body::new(Bytes::new()), now)
+            .await
+            .unwrap_err()
     };
     let refused = sent(nobody).await;
     assert!(matches!(refused, ClientError::Send(SendError::Refused(_))), "{refused:?}");

@@ -14,7 +14,7 @@ use xray::sampling::{Call, Operation};
 
 use super::rules::Rules;
 use super::{MAX_ANSWER, TIMEOUT};
-use crate::{Answer, Client, ClientError};
+use crate::{Answer, Body, Client, ClientError};
 
 /// Headers of one hop, which concern nobody behind it.
 const OF_ONE_HOP: [&str; 9] = [
@@ -83,7 +83,7 @@ async fn forward(client: &Client, request: Request, now: Duration) -> Result<Res
         return Err(told(StatusCode::BAD_REQUEST, "InvalidRequestException", "the request has no path"));
     };
     let headers = inbound(head.headers);
-    let body = [request.body];
+    let body = Body::new(request.body);
     let sending = client.send(head.method, path, headers, &body, UNIX_EPOCH + now);
     // The request's own limit does not hold while credentials are fetched.
     let timed_out = || Err(ClientError::Send(SendError::Timeout));

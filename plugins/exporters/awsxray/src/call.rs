@@ -3,14 +3,13 @@
 use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use aws::{Client, ClientError};
-use bytes::Bytes;
+use aws::{Body, Client, ClientError};
 use component::Notes;
-use data::{Budget, Clock, Code, Refused};
+use data::{Clock, Code, Refused};
 use http::header::RETRY_AFTER;
 use http::{HeaderMap, HeaderName, HeaderValue};
 use net::http::client::SendError;
-use tokio::sync::Semaphore;
+use tokio::sync::{Semaphore, SemaphorePermit};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use xray::records::Counts;
@@ -29,11 +28,9 @@ const LONGEST_WAIT: Duration = Duration::from_secs(5);
 
 /// What all calls share.
 pub(crate) struct Calls {
-    pub(crate) at_once: usize,
     pub(crate) recorder: Option<Arc<Recorder>>,
     client: Client,
     clock: Arc<dyn Clock>,
-    budget: Arc<Budget>,
     notes: Arc<Notes>,
     draining: CancellationToken,
     workers: Semaphore,
@@ -47,7 +44,6 @@ pub(crate) struct Calls {
 /// What calls need of where they are made.
 pub(crate) struct Place {
     pub(crate) clock: Arc<dyn Clock>,
-    pub(crate) budget: Arc<Budget>,
     pub(crate) notes: Arc<Notes>,
     /// Cancelled when little time is left: waits are cut short once.
     pub(crate) draining: CancellationToken,
@@ -87,39 +83,33 @@ impl Calls {
         place: Place,
         recorder: Option<Arc<Recorder>>,
     ) -> Self {
-        let Place { clock, budget, notes, draining } = place;
-        let at_once = config.workers();
+        let Place { clock, notes, draining } = place;
         Self {
-            at_once,
             recorder,
             client,
             clock,
-            budget,
             notes,
             draining,
-            workers: Semaphore::new(at_once),
+            workers: Semaphore::new(config.workers()),
             throttle: Throttle::default(),
             attempts: config.attempts(),
             outlasts_throttling: config.delivery.retry_on_failure.enabled,
         }
     }
 
-    /// Makes a call with `documents` documents; those that were not processed. Its body is made when there is a worker
-    /// for it, who is busy with it to the end: there are no more bodies than workers.
-    pub(crate) async fn put(
-        &self,
-        body: impl FnOnce() -> Vec<u8>,
-        documents: usize,
-    ) -> Result<Vec<Unprocessed>, Failed> {
+    /// Waits for a worker, who is busy with a call to its end.
+    pub(crate) async fn worker(&self) -> Option<SemaphorePermit<'_>> {
         // Never closed.
-        let _worker = self.workers.acquire().await;
-        let body = [Bytes::from(body())];
-        let _memory = self.budget.force(body[0].len());
+        self.workers.acquire().await.ok()
+    }
+
+    /// Makes a call with `documents` documents; those that were not processed.
+    pub(crate) async fn put(&self, body: &Body, documents: usize) -> Result<Vec<Unprocessed>, Failed> {
         let mut attempt = 1;
         loop {
             self.unless_draining(self.throttle.pass()).await;
             let called = Instant::now();
-            let next = match self.once(&body).await {
+            let next = match self.once(body).await {
                 Ok(Outcome::Taken(unprocessed)) => {
                     if unprocessed.iter().any(|one| answer::is_throttling(&one.code)) {
                         self.throttle.slow_down(Instant::now(), called, None);
@@ -182,7 +172,7 @@ impl Calls {
         }
     }
 
-    async fn once(&self, body: &[Bytes]) -> Result<Outcome, ClientError> {
+    async fn once(&self, body: &Body) -> Result<Outcome, ClientError> {
         let now = UNIX_EPOCH + Duration::from_nanos(self.clock.now().wall);
         let mut headers = HeaderMap::new();
         headers.insert(TIMESTAMP, timestamp(now));

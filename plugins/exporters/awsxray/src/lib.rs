@@ -11,6 +11,7 @@ pub mod replay;
 mod send;
 mod throttle;
 mod translate;
+mod waiting;
 mod work;
 
 use std::sync::{Arc, OnceLock};
@@ -123,7 +124,6 @@ impl Exporter for AwsXray {
         let records = recorder.as_ref().map(|recorder| AbortOnDrop(tokio::spawn(Arc::clone(recorder).run())));
         let place = Place {
             clock: Arc::clone(&cx.clock),
-            budget: Arc::clone(&cx.budget),
             notes: Arc::clone(&cx.notes),
             draining: cx.draining.clone(),
         };

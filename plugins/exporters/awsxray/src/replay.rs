@@ -16,6 +16,7 @@ use crate::config::Config;
 use crate::dead_letter::Record;
 use crate::dead_letter::take::{Letters, Line, files, look};
 use crate::documents::Documents;
+use crate::waiting::{Ready, Waiting};
 use crate::work::{Fates, Refusal};
 
 /// Bytes of documents that are read before they are sent.
@@ -82,12 +83,7 @@ pub async fn replay(
     clock: &Arc<dyn Clock>,
     directory: &Path,
 ) -> Result<Report, BoxError> {
-    let place = Place {
-        clock: Arc::clone(clock),
-        budget: Budget::unlimited(),
-        notes: Arc::default(),
-        draining: CancellationToken::new(),
-    };
+    let place = Place { clock: Arc::clone(clock), notes: Arc::default(), draining: CancellationToken::new() };
     let client = crate::client(config, environment, user_agent).await?;
     let calls = Calls::new(config, client, place, None);
     let replay = Replay { calls, max_bytes: config.max_request_bytes };
@@ -148,20 +144,20 @@ impl Replay {
         let documents = Documents::AsTheyCame(documents);
         let mut fates = Fates::new(&documents);
         let mut settled = Settled::default();
-        let mut calls = fates.calls(&documents, self.max_bytes);
+        let budget = Budget::unlimited();
+        let mut waiting = Waiting::new(&documents, fates.calls(&documents, self.max_bytes), &budget);
         let mut again: Vec<Refusal> = Vec::new();
         while report.stopped.is_none()
-            && let Some(call) = calls.pop_front()
+            && let Some(Ready { call, body, .. }) = waiting.next()
         {
-            match self.calls.put(|| documents.body(&call), call.len()).await {
+            match self.calls.put(&body, call.len()).await {
                 Ok(unprocessed) => {
                     let refusals = fates.taken(&documents, &call, unprocessed, &mut settled);
                     fates.refused(&documents, &refusals, &mut settled);
                     again.extend(refusals);
                 }
                 Err(Failed::TooLarge(_) | Failed::Invalid(_)) if call.len() > 1 => {
-                    let (front, back) = call.split_at(call.len() / 2);
-                    calls.extend([front.to_vec(), back.to_vec()]);
+                    waiting.halve(&call, false);
                 }
                 Err(Failed::TooLarge(said) | Failed::Invalid(said) | Failed::Never(said)) => {
                     let refusals = crate::send::refusals(&call, answer::OTHER, &said);

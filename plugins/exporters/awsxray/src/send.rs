@@ -6,6 +6,7 @@ use component::{Accepted, Settled};
 use data::{Batch, Civil, Code, Refused, Signal};
 use futures::StreamExt as _;
 use futures::stream::FuturesUnordered;
+use tokio::sync::SemaphorePermit;
 use tokio::task::{spawn_blocking, yield_now};
 
 use crate::answer::{self, Unprocessed};
@@ -13,6 +14,7 @@ use crate::call::Failed;
 use crate::dead_letter::{self, Turn};
 use crate::documents::Documents;
 use crate::translate::{MAX_BYTES, Position};
+use crate::waiting::{Ready, Waiting};
 use crate::work::{Call, Fates, Refusal, Wave};
 use crate::{Memory, Running};
 
@@ -143,20 +145,23 @@ impl Running {
         settled: &mut Settled,
     ) -> Result<Option<Unprocessed>, Refused> {
         let documents = &*documents;
-        let mut waiting = fates.calls(documents, self.max_bytes);
+        let mut waiting = Waiting::new(documents, fates.calls(documents, self.max_bytes), &self.cx.budget);
         let mut under_way = FuturesUnordered::new();
         let mut failed: Option<Refused> = None;
         let mut returned: Option<Unprocessed> = None;
         let mut invalid = 0;
         loop {
             // After a failure what is under way is awaited, and the rest keeps its place.
-            while failed.is_none()
-                && under_way.len() < self.calls.at_once
-                && let Some(call) = waiting.pop_front()
-            {
-                under_way.push(self.call(documents, call));
-            }
-            let Some((call, result)) = under_way.next().await else { break };
+            let goes_on = failed.is_none() && !waiting.is_empty();
+            let (call, result) = tokio::select! {
+                biased;
+                worker = self.calls.worker(), if goes_on => {
+                    under_way.extend(waiting.next().map(|ready| self.call(ready, worker)));
+                    continue;
+                }
+                Some(done) = under_way.next() => done,
+                else => break,
+            };
             match result {
                 Ok(unprocessed) => {
                     *has_taken |= unprocessed.len() < call.len();
@@ -170,14 +175,11 @@ impl Running {
                     self.bury(documents, refusals, fates, settled).await;
                 }
                 Err(Failed::TooLarge(_)) if call.len() > 1 => {
-                    let (front, back) = call.split_at(call.len() / 2);
-                    waiting.extend([front.to_vec(), back.to_vec()]);
+                    waiting.halve(&call, false);
                 }
                 // Looked for at once, so that it is soon known whether it is one document or all of them.
                 Err(Failed::Invalid(_)) if call.len() > 1 && (invalid < MAX_INVALID || *has_taken) => {
-                    let (front, back) = call.split_at(call.len() / 2);
-                    waiting.push_front(back.to_vec());
-                    waiting.push_front(front.to_vec());
+                    waiting.halve(&call, true);
                 }
                 Err(Failed::TooLarge(said)) => {
                     self.bury(documents, refusals(&call, answer::TOO_LARGE, &said), fates, settled).await;
@@ -194,9 +196,14 @@ impl Running {
         failed.map_or(Ok(returned), Err)
     }
 
-    async fn call(&self, documents: &Documents, call: Call) -> (Call, Result<Vec<Unprocessed>, Failed>) {
-        let result = self.calls.put(|| documents.body(&call), call.len()).await;
-        (call, result)
+    /// Makes a call, with a worker who is free again then.
+    async fn call(
+        &self,
+        ready: Ready,
+        _worker: Option<SemaphorePermit<'_>>,
+    ) -> (Call, Result<Vec<Unprocessed>, Failed>) {
+        let result = self.calls.put(&ready.body, ready.call.len()).await;
+        (ready.call, result)
     }
 
     /// Says what was refused for good, counts it, and keeps it where the configuration wants that. Once it is counted it is
