@@ -2,6 +2,8 @@
 //!
 //! Fields and types are those of the reference implementation's segment model; what it does not know is passed over.
 
+use std::ops::Range;
+
 use super::Limits;
 use super::blocks;
 use super::document::{Document, Entries, Link, Namespace, Segment};
@@ -45,11 +47,12 @@ struct Nested<'l> {
     dropped: &'l mut Vec<Dropped>,
 }
 
-/// What was counted before the subsegments of a segment.
-#[derive(Clone, Copy)]
+/// What was counted before the subsegments of a segment, to which another list of them goes back.
 struct Before {
     seen: usize,
     dropped: usize,
+    /// Where the extras of the latest list stand: one behind the other, since they were read in one go.
+    extras: Range<usize>,
 }
 
 /// Fields that make a segment valid or not, as read.
@@ -77,12 +80,12 @@ impl Nested<'_> {
         parser.document.segments.push(Segment::EMPTY);
         let outer = (parser.current, parser.wrong.take());
         parser.current = number;
-        let before = Before { seen: parser.document.seen, dropped: self.dropped.len() };
+        let mut before = Before { seen: parser.document.seen, dropped: self.dropped.len(), extras: 0..0 };
         let (mut segment, mut required) = (Segment::EMPTY, Required::default());
         parser.object("subsegments", &mut |parser, key, name| {
             parser.current = number;
             match key {
-                b"subsegments" => self.subsegments(parser, number, level, before),
+                b"subsegments" => self.subsegments(parser, number, level, &mut before),
                 _ => field(parser, key, name, level, &mut segment, &mut required),
             }
         })?;
@@ -107,13 +110,15 @@ impl Nested<'_> {
         parser: &mut Parser<'_, '_>,
         number: usize,
         level: usize,
-        before: Before,
+        before: &mut Before,
     ) -> Result<(), Fault> {
         // The last of several fields of one name counts.
         parser.document.seen = before.seen;
         self.dropped.truncate(before.dropped);
         parser.document.segments.truncate(number + 1);
-        parser.document.extras.retain(|extra| extra.segment <= number);
+        // Only the latest list's: a document may have thousands of lists, and thousands of extras beside each.
+        parser.document.extras.drain(before.extras.clone());
+        before.extras.start = parser.document.extras.len();
         parser.array("subsegments", &mut |parser| {
             let (first, seen, extras) =
                 (parser.document.segments.len(), parser.document.seen, parser.document.extras.len());
@@ -132,7 +137,9 @@ impl Nested<'_> {
                 self.dropped.push(Dropped { reason, field, at, segments });
             }
             Ok(())
-        })
+        })?;
+        before.extras.end = parser.document.extras.len();
+        Ok(())
     }
 }
 

@@ -448,6 +448,53 @@ fn of_two_lists_of_subsegments_the_last_counts() {
 }
 
 #[test]
+fn of_two_lists_of_subsegments_the_extras_of_the_last_are_preserved() {
+    let nested = |id: &str, extra: &str| {
+        format!(r#"{{"name":"n","id":"{id}","start_time":1,"e":"{extra}","subsegments":[]}}"#)
+    };
+    let (a, b, c) =
+        (nested("00000000000000a0", "a"), nested("00000000000000b0", "b"), nested("00000000000000c0", "c"));
+    let lists = format!(
+        r#"1,"subsegments":[{a},{{"e":1}},{b}],"y":2,"subsegments":[{c}],"z":3,"subsegments":[{c},{{"e":1}},{b}],"w":4"#
+    );
+    let text = changed(json!({"x": "(here)"})).replace("\"(here)\"", &lists);
+    let options = Options { preserve: true, ..Options::default() };
+    let Spans { spans, taken, .. } = translate(&text, options).expect("taken");
+    let extras: Vec<_> = spans.iter().map(|span| &span["attributes"]["aws.xray.extra"]).collect();
+    assert_eq!(extras, [r#"{"w":4,"x":1,"y":2,"z":3}"#, r#"{"e":"c"}"#, r#"{"e":"b"}"#]);
+    assert_eq!((taken.segments(), taken.rejected()), (4, 1));
+}
+
+/// A document of 4 MB made of `start`, pieces until it is full, and `end`.
+fn full(start: &str, piece: impl Fn(usize) -> String, end: &str) -> String {
+    let mut text = start.to_owned();
+    text.extend((0..).map(piece).scan(start.len(), |len, piece| {
+        *len += piece.len();
+        (*len < 4_000_000).then_some(piece)
+    }));
+    text + end
+}
+
+#[test]
+fn no_document_takes_time_squared() {
+    let mut head = base().to_string();
+    head.truncate(head.len() - 1);
+    let lists = format!("{head},{}\"subsegments\":[{{}}", "\"a\":1,".repeat(320_000));
+    let documents = [
+        full(&lists, |_| ",{\"subsegments\":[]}".to_owned(), "]}"),
+        full(&head, |_| ",\"a\":1,\"subsegments\":[]".to_owned(), "}"),
+    ];
+    let limits = Limits { max_bytes: 5_000_000, max_segments: 1_000_000, ..Limits::default() };
+    let options = Options { preserve: true, limits, ..Options::default() };
+    for document in documents {
+        let started = std::time::Instant::now();
+        Translator::new(options.clone()).read(document.as_bytes(), &mut Vec::new()).expect("it is taken");
+        // In proportion to the document it takes a small part of that, squared it takes many times that.
+        assert!(started.elapsed() < std::time::Duration::from_secs(5), "{:?}", started.elapsed());
+    }
+}
+
+#[test]
 fn attributes_of_links_keep_their_shape() {
     let deep = format!("{}{}", "[".repeat(40), "]".repeat(40));
     let attributes = r#"{"l":[1,"a",null,[true]],"m":{"b":1.5,"a":{},"b":2},"n":null,"i":1e400}"#;
