@@ -185,20 +185,19 @@ pub(super) fn annotations(parser: &mut Parser<'_, '_>) -> Result<Entries, Fault>
         Ok(())
     })?;
     let json = parser.scan.json();
-    keep_last(&mut parser.document.annotations, start, json, |annotation| annotation.key);
+    keep_last(&mut parser.document.annotations, start, |annotation| annotation.key.get(json));
     Ok(Entries { start, end: parser.document.annotations.len() })
 }
 
 /// Of the entries from `start` that have the same key keeps the last.
-pub(super) fn keep_last<T: Copy>(list: &mut Vec<T>, start: usize, json: &[u8], key: impl Fn(&T) -> Text) {
+pub(super) fn keep_last<T, K: Ord>(list: &mut Vec<T>, start: usize, key: impl Fn(&T) -> K) {
     let entries = list.get(start..).unwrap_or_default();
     if entries.len() < 2 {
         return;
     }
-    let mut order: Vec<(std::borrow::Cow<'_, [u8]>, usize)> =
-        entries.iter().enumerate().map(|(at, entry)| (key(entry).get(json), at)).collect();
+    let mut order: Vec<(K, usize)> = entries.iter().enumerate().map(|(at, entry)| (key(entry), at)).collect();
     order.sort_unstable();
-    let outdated = |pair: &[(std::borrow::Cow<'_, [u8]>, usize)]| match pair {
+    let outdated = |pair: &[(K, usize)]| match pair {
         [(key, at), (next, _)] if key == next => Some(start + *at),
         _ => None,
     };

@@ -182,6 +182,8 @@ impl Translator {
         let Self { options, document, attributes, scratch } = self;
         if options.preserve {
             document.extras.sort_by_key(|extra| extra.segment);
+            // Each name once, so that an attribute is written anew only where it meets one of ours.
+            blocks::keep_last(&mut document.root.kept, 0, |kept| (kept.prefix, kept.key.get(json)));
         }
         let Some(root) = document.segments.first() else { return };
         // A document of one segment is mostly somewhat shorter as spans, and mostly longer than 127 bytes.

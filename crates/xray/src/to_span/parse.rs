@@ -262,7 +262,7 @@ fn metadata(parser: &mut Parser<'_, '_>) -> Result<Entries, Fault> {
         Ok(())
     })?;
     let json = parser.scan.json();
-    blocks::keep_last(&mut parser.document.metadata, start, json, |namespace| namespace.name);
+    blocks::keep_last(&mut parser.document.metadata, start, |namespace| namespace.name.get(json));
     Ok(Entries { start, end: parser.document.metadata.len() })
 }
 

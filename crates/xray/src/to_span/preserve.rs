@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use super::Writer;
 use super::any::{self, members};
 use super::attributes::nested;
+use super::blocks::keep_last;
 use super::document::{Annotation, Cause, Entries, Exception, Extra, Link, Segment, Value};
 use super::scan::{Place, Scanner, Text};
 use super::span::write_id;
@@ -100,15 +101,18 @@ impl Writer<'_> {
             nested(out, LINKS, 1, |out| {
                 write_id(out, LINK_TRACE_ID, trace_id);
                 write_id(out, LINK_SPAN_ID, id);
-                self.attributes.open(LINK_ATTRIBUTES, true);
+                self.attributes.open(LINK_ATTRIBUTES, false);
                 self.link_attributes(out, *attributes);
             });
         }
     }
 
+    /// Of several of one name the last.
     fn link_attributes(&mut self, out: &mut Vec<u8>, attributes: Place) {
         let json = attributes.get(self.json);
-        for (key, value) in members(json) {
+        let mut members = members(json);
+        keep_last(&mut members, 0, |(key, _)| key.get(json));
+        for (key, value) in members {
             self.scratch.clear();
             any::write(value.get(json), 0, self.scratch);
             // Null is no value.

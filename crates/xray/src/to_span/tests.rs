@@ -479,10 +479,17 @@ fn full(start: &str, piece: impl Fn(usize) -> String, end: &str) -> String {
 fn no_document_takes_time_squared() {
     let mut head = base().to_string();
     head.truncate(head.len() - 1);
+    let ec2 = format!("{head},\"aws\":{{\"ec2\":{{");
+    let ids = r#""trace_id":"1-5f84c7a1-e7d1852db8c4fd35d88bf49b","id":"00000000000000b0""#;
+    let link = format!("{head},\"links\":[{{{ids},\"attributes\":{{");
+    // Every name twice.
+    let name = |at: usize| format!("\"{}\":1,", at % 160_000);
     let lists = format!("{head},{}\"subsegments\":[{{}}", "\"a\":1,".repeat(320_000));
     let documents = [
         full(&lists, |_| ",{\"subsegments\":[]}".to_owned(), "]}"),
         full(&head, |_| ",\"a\":1,\"subsegments\":[]".to_owned(), "}"),
+        full(&ec2, name, "\"a\":1}}}"),
+        full(&link, name, "\"a\":1}}]}"),
     ];
     let limits = Limits { max_bytes: 5_000_000, max_segments: 1_000_000, ..Limits::default() };
     let options = Options { preserve: true, limits, ..Options::default() };
@@ -492,6 +499,26 @@ fn no_document_takes_time_squared() {
         // In proportion to the document it takes a small part of that, squared it takes many times that.
         assert!(started.elapsed() < std::time::Duration::from_secs(5), "{:?}", started.elapsed());
     }
+}
+
+#[test]
+fn of_several_fields_of_one_name_in_a_block_or_a_link_the_last_is_preserved() {
+    let link = json!({"trace_id": "1-5f84c7a1-e7d1852db8c4fd35d88bf49b", "id": "00000000000000b0", "attributes": "(link)"});
+    let text = changed(json!({"aws": {"ec2": "(ec2)", "ecs": {"a": 7}}, "links": [link]}))
+        .replace(
+            "\"(ec2)\"",
+            r#"{"a":1,"instance_id":"i","b":2,"a":true,"instance_id":"j"},"ec2":{"\u0061":3}"#,
+        )
+        .replace("\"(link)\"", r#"{"a":1,"b":2,"\u0061":"3","n":1,"n":null}"#);
+    let options = Options { preserve: true, ..Options::default() };
+    let Spans { resource, spans, .. } = translate(&text, options).expect("taken");
+    let int = |value: i64| json!({"int": value});
+    let wanted = json!({
+        "aws.xray.ec2.a": int(3), "aws.xray.ec2.b": int(2), "aws.xray.ec2.instance_id": "j",
+        "aws.xray.ecs.a": int(7),
+    });
+    check(&resource, &wanted);
+    assert_eq!(attributes(&spans[0]["links"][0]["attributes"]), json!({"b": int(2), "a": "3"}));
 }
 
 #[test]
