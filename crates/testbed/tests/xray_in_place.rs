@@ -7,7 +7,7 @@ use std::os::unix::process::CommandExt as _;
 use std::process::Command;
 
 use serde_json::Value;
-use testbed::{Collector, eventually, http};
+use testbed::{Collector, eventually, http, skip};
 use testkit::xray_api::Api;
 
 const CREDENTIALS: &[(&str, &str)] = &[
@@ -138,4 +138,35 @@ fn the_pipeline_written_out_does_the_same() {
     let taken = eventually("the document", || api.taken().pop());
     assert_eq!(taken, document(1));
     collector.stop_clean();
+}
+
+/// The lines of "How to know that it works", as somebody pastes them.
+#[test]
+fn the_pages_own_lines_show_that_it_works() {
+    const NEEDED: &str = "command -v curl openssl > /dev/null && : > /dev/udp/127.0.0.1/9";
+    let bash = |lines: &str| Command::new("bash").arg("-c").arg(lines).output();
+    if !bash(NEEDED).is_ok_and(|tried| tried.status.success()) {
+        return skip("there is no bash with /dev/udp here, or no curl or openssl");
+    }
+    let path = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../../deploy/xray-daemon/README.md");
+    let page = std::fs::read_to_string(path).unwrap();
+    let (_, section) = page.split_once("## How to know that it works").expect("the section is there");
+    let (_, lines) = section.split_once("```bash\n").expect("it has lines for bash");
+    let (lines, _) = lines.split_once("```").unwrap();
+
+    let api = Api::start();
+    let file = format!("Endpoint: \"{}\"\nRegion: eu-west-1\nLocalMode: true\nVersion: 2\n", api.url());
+    let daemon = Collector::start_daemon(&file, &["-b", "127.0.0.1:0", "-t", "127.0.0.1:0"], CREDENTIALS);
+    let lines = lines
+        .replace("localhost:2000", &daemon.xray_proxy().to_string())
+        .replace("/dev/udp/127.0.0.1/2000", &format!("/dev/udp/127.0.0.1/{}", daemon.xray().port()));
+    assert!(!lines.contains("2000"), "{lines}");
+    let ran = bash(&lines).unwrap();
+    assert!(ran.status.success(), "{}", String::from_utf8_lossy(&ran.stderr));
+    let answer: Value = serde_json::from_slice(&ran.stdout).unwrap();
+    assert!(answer.is_object(), "{answer}");
+    let document: Value = serde_json::from_str(&eventually("the segment", || api.taken().pop())).unwrap();
+    assert_eq!((&document["name"], document["id"].as_str().unwrap().len()), (&"hello".into(), 16));
+    assert_eq!(document["trace_id"].as_str().unwrap().len(), 35);
+    daemon.stop_clean().account.passed("exporter awsxray (xray)", "documents", 1);
 }
