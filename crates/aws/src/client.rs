@@ -16,6 +16,12 @@ use crate::credentials::{CredentialsError, Held};
 use crate::sign::{Keys, Scope, SignError, hex, sign};
 use crate::{Body, Credentials, Session};
 
+/// Silence of an HTTP/2 connection after which it is pinged while calls wait, and the time that the answer may take. What
+/// died without a word (a gateway forgot it, its other end lost power) would otherwise be used until the kernel gives up,
+/// a quarter of an hour later. The X-Ray daemon's values.
+pub(crate) const HTTP2_SILENCE: Duration = Duration::from_secs(1);
+pub(crate) const HTTP2_PING: Duration = Duration::from_secs(2);
+
 /// How requests are sent.
 #[derive(Clone, Debug)]
 pub struct Settings {
@@ -124,6 +130,8 @@ impl Client {
             max_idle_conns_per_host: settings.max_idle_conns,
             idle_conn_timeout: settings.idle_conn_timeout,
             max_response_body_size: settings.max_response_body_size,
+            http2_read_idle_timeout: HTTP2_SILENCE,
+            http2_ping_timeout: HTTP2_PING,
             ..http_client::Settings::default()
         };
         let proxies = net::proxy::Environment::from_variables(|name| environment.get(name));

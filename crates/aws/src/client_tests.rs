@@ -4,7 +4,7 @@ use aws_credential_types::provider::{ProvideCredentials, future};
 
 use super::*;
 use crate::endpoint::Endpoint;
-use crate::testing::upstream;
+use crate::testing::{upstream, upstream_http2};
 
 /// Gives another key with each call, up to the key `last`.
 #[derive(Debug)]
@@ -73,6 +73,22 @@ async fn refused_credentials_are_exchanged_once() {
     let code = answer.error.map(|error| error.code);
     assert_eq!((answer.status, code.as_deref()), (StatusCode::FORBIDDEN, Some("ExpiredTokenException")));
     assert_eq!(server.asked.lock().unwrap().len(), 1, "the same credentials would be refused again");
+}
+
+#[tokio::test]
+async fn a_connection_that_died_without_a_word_is_left() {
+    let (server, relay) = upstream_http2(|_| (StatusCode::OK, "", Bytes::new()));
+    let settings = Settings { no_verify_ssl: true, ..Settings::default() };
+    let client = client(&relay.url, 1, &settings);
+    assert_eq!(post(&client).await.status, StatusCode::OK);
+    relay.mute();
+    let begun = std::time::Instant::now();
+    let body = Body::new(Bytes::new());
+    let lost = client.post("/x", HeaderMap::new(), &body, SystemTime::UNIX_EPOCH).await;
+    assert!(matches!(lost, Err(ClientError::Send(_))), "{lost:?}");
+    assert_eq!(post(&client).await.status, StatusCode::OK);
+    assert!(begun.elapsed() < settings.timeout / 3, "{:?}", begun.elapsed());
+    assert_eq!(server.asked.lock().unwrap().len(), 2);
 }
 
 #[test]

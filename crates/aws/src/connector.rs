@@ -15,6 +15,8 @@ use bytes::Bytes;
 use net::http::client::{Client, SendError, Settings};
 use net::proxy::Environment;
 
+use crate::client::{HTTP2_PING, HTTP2_SILENCE};
+
 /// For a request of which the SDK does not say how long it may take.
 const TIMEOUT: Duration = Duration::from_secs(30);
 
@@ -39,8 +41,13 @@ impl Http {
     }
 
     fn client(&self) -> Result<&Client, ConnectorError> {
-        let settings =
-            || Settings { max_response_body_size: MAX_ANSWER, max_idle_conns: 4, ..Settings::default() };
+        let settings = || Settings {
+            max_response_body_size: MAX_ANSWER,
+            max_idle_conns: 4,
+            http2_read_idle_timeout: HTTP2_SILENCE,
+            http2_ping_timeout: HTTP2_PING,
+            ..Settings::default()
+        };
         let made = self
             .client
             .get_or_init(|| Client::new(settings(), &self.proxies).map_err(|error| error.to_string()));
