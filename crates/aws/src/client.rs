@@ -2,7 +2,7 @@
 
 use std::slice::from_ref;
 use std::sync::Arc;
-use std::time::{Duration, SystemTime};
+use std::time::{Duration, Instant, SystemTime};
 
 use bytes::Bytes;
 use component::Environment;
@@ -14,6 +14,7 @@ use net::tls;
 
 use crate::credentials::{CredentialsError, Held};
 use crate::sign::{Keys, Scope, SignError, hex, sign};
+use crate::skew::Skew;
 use crate::{Body, Credentials, Session};
 
 /// Silence of an HTTP/2 connection after which it is pinged while calls wait, and the time that the answer may take. What
@@ -88,6 +89,13 @@ pub struct Answer {
     pub error: Option<ApiError>,
 }
 
+impl Answer {
+    /// The error's name; empty if there is none.
+    fn code(&self) -> &str {
+        self.error.as_ref().map_or("", |error| &error.code)
+    }
+}
+
 /// An error as AWS tells it. Both parts are empty where it did not.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct ApiError {
@@ -97,12 +105,13 @@ pub struct ApiError {
     pub message: String,
 }
 
-/// Sends signed requests to one service. Clones share connections and credentials.
+/// Sends signed requests to one service. Clones share connections, credentials, and what is known of the service's clock.
 #[derive(Clone)]
 pub struct Client {
     http: http_client::Client,
     session: Session,
     keys: Arc<Keys>,
+    skew: Arc<Skew>,
 }
 
 impl Client {
@@ -135,7 +144,12 @@ impl Client {
             ..http_client::Settings::default()
         };
         let proxies = net::proxy::Environment::from_variables(|name| environment.get(name));
-        Ok(Self { http: http_client::Client::new(settings, &proxies)?, session, keys: Arc::default() })
+        Ok(Self {
+            http: http_client::Client::new(settings, &proxies)?,
+            session,
+            keys: Arc::default(),
+            skew: Arc::default(),
+        })
     }
 
     /// Who sends, and where to.
@@ -145,7 +159,8 @@ impl Client {
     }
 
     /// Posts JSON to a path of the service, signed, with `headers` besides; those named `x-amz…` are signed, too. If the
-    /// credentials are refused and others can be had, it is sent once more with those.
+    /// credentials are refused and others can be had, it is sent once more with those; if our clock is wrong, once more with
+    /// the service's time.
     ///
     /// # Errors
     /// If there is no answer. An answer that is an error is none of these.
@@ -173,15 +188,19 @@ impl Client {
         now: SystemTime,
     ) -> Result<Answer, ClientError> {
         let url = self.session.endpoint.url(path).map_err(|_| ClientError::Path(path.to_owned()))?;
-        let credentials = &self.session.credentials;
+        let (credentials, begun) = (&self.session.credentials, Instant::now());
         let held = credentials.get(now).await?;
-        let answer = self.once(&method, &url, headers.clone(), body, &held, now).await?;
-        let code = answer.error.as_ref().map_or("", |error| &error.code);
-        if answer.status != StatusCode::FORBIDDEN && !is_about_credentials(code) {
+        let signed = self.skew.correct(now);
+        let mut answer = self.once(&method, &url, headers.clone(), body, &held, signed).await?;
+        let later = now.checked_add(begun.elapsed()).unwrap_or(now);
+        if self.skew.learn(answer.code(), &answer.headers, signed, later) {
+            answer = self.once(&method, &url, headers.clone(), body, &held, self.skew.correct(later)).await?;
+        }
+        if answer.status != StatusCode::FORBIDDEN && !is_about_credentials(answer.code()) {
             return Ok(answer);
         }
         match renewed(credentials, &held, now).await {
-            Some(held) => self.once(&method, &url, headers, body, &held, now).await,
+            Some(held) => self.once(&method, &url, headers, body, &held, self.skew.correct(later)).await,
             None => Ok(answer),
         }
     }

@@ -76,13 +76,44 @@ async fn refused_credentials_are_exchanged_once() {
 }
 
 #[tokio::test]
+async fn a_wrong_clock_is_corrected_by_the_first_answer() {
+    // `post` signs at the beginning of 1970.
+    let (server, url) = upstream(|asked| match asked.header("x-amz-date").starts_with("1970") {
+        true => (StatusCode::FORBIDDEN, "InvalidSignatureException", Bytes::new()),
+        false => (StatusCode::OK, "", Bytes::new()),
+    });
+    let client = client(&url, 1, &Settings::default());
+    assert_eq!(post(&client).await.status, StatusCode::OK);
+    assert_eq!(post(&client.clone()).await.status, StatusCode::OK);
+    let asked = server.asked.lock().unwrap();
+    let is_late = |asked: &crate::testing::Asked| asked.header("x-amz-date").starts_with("1970");
+    let late: Vec<bool> = asked.iter().map(is_late).collect();
+    assert_eq!(late, [true, false, false], "the first is sent again at once, the next ones are right");
+    let days = |asked: &crate::testing::Asked| {
+        let (_, rest) = asked.header("authorization").split_once("Credential=key1/").unwrap();
+        rest[..8].to_owned()
+    };
+    assert!(asked.iter().all(|asked| asked.header("x-amz-date").starts_with(&days(asked))));
+}
+
+#[tokio::test]
+async fn a_signature_that_never_fits_is_sent_twice_at_most() {
+    let (server, url) = upstream(|_| (StatusCode::FORBIDDEN, "SignatureDoesNotMatch", Bytes::new()));
+    let client = client(&url, 1, &Settings::default());
+    for calls in [2, 3] {
+        assert_eq!(post(&client).await.status, StatusCode::FORBIDDEN);
+        assert_eq!(server.asked.lock().unwrap().len(), calls, "the clock is no reason any more");
+    }
+}
+
+#[tokio::test]
 async fn a_connection_that_died_without_a_word_is_left() {
     let (server, relay) = upstream_http2(|_| (StatusCode::OK, "", Bytes::new()));
     let settings = Settings { no_verify_ssl: true, ..Settings::default() };
     let client = client(&relay.url, 1, &settings);
     assert_eq!(post(&client).await.status, StatusCode::OK);
     relay.mute();
-    let begun = std::time::Instant::now();
+    let begun = Instant::now();
     let body = Body::new(Bytes::new());
     let lost = client.post("/x", HeaderMap::new(), &body, SystemTime::UNIX_EPOCH).await;
     assert!(matches!(lost, Err(ClientError::Send(_))), "{lost:?}");

@@ -25,6 +25,7 @@ pub mod region;
 mod session;
 mod sha256;
 pub mod sign;
+mod skew;
 #[cfg(test)]
 mod testing;
 
