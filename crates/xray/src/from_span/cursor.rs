@@ -21,7 +21,7 @@ pub struct Enough {
     /// Documents. Of a resource that has more bytes than they all, they go on until they have as many: what is made once
     /// of a resource is made once more where a translation goes on.
     pub documents: usize,
-    /// Bytes of the spans that were read and of what was written of them, also where it was cut away again.
+    /// Bytes of the spans that were read and of what was written of them: [`Documents::work`].
     pub bytes: usize,
 }
 

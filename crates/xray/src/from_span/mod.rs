@@ -116,7 +116,8 @@ pub struct Documents {
     pub refused: Vec<Refused>,
     /// How many spans were read.
     pub items: usize,
-    /// Bytes of these spans, and all that was written of them: also what was cut away again, or refused as too large.
+    /// Bytes of these spans, each at least [`LEAST_WORK`], and all that was written of them: also what was cut away again,
+    /// or refused as too large.
     pub work: usize,
 }
 
@@ -125,6 +126,14 @@ impl Documents {
     #[must_use]
     pub fn text(&self, entry: &Entry) -> &[u8] {
         self.bytes.get(entry.range.clone()).unwrap_or_default()
+    }
+
+    /// Bytes of memory that these take, what is not filled yet among them.
+    #[must_use]
+    pub const fn memory(&self) -> usize {
+        self.bytes.capacity()
+            + self.entries.capacity() * size_of::<Entry>()
+            + self.refused.capacity() * size_of::<Refused>()
     }
 
     /// Forgets everything but the room.
@@ -170,6 +179,10 @@ pub enum Reason {
     #[error("the document is too large")]
     TooLarge,
 }
+
+/// What a span counts in [`Documents::work`] at least. One of no bytes is looked at, too, and if it is refused it has an
+/// entry that says so.
+pub const LEAST_WORK: usize = 64;
 
 /// Numbers of the fields of `TracesData`, `ResourceSpans` and `ScopeSpans` that lead to spans.
 const RESOURCE_SPANS: u32 = 1;
@@ -249,7 +262,7 @@ impl Translator {
                         return false;
                     }
                     span.read(bytes);
-                    documents.work += bytes.len();
+                    documents.work += bytes.len().max(LEAST_WORK);
                     self.write(&span, &resource, &mut extras, documents);
                 }
             }

@@ -91,7 +91,7 @@ impl Translators {
         }
         self.idle().translators.push(translator);
         settle_refused(&mut made, settled);
-        let counted = Some(self.budget.force(made.bytes.capacity()));
+        let counted = Some(self.budget.force(made.memory()));
         Documents::Written { made, _counted: counted }
     }
 
@@ -157,6 +157,41 @@ fn reason(reason: Reason) -> &'static str {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn spans_of_no_bytes_are_refused_a_few_at_a_time_and_counted() {
+        use otlp::wire::{write_len_field, write_nested};
+
+        let mut request = Vec::new();
+        write_nested(&mut request, 1, |out| {
+            // Of this resource no document can be made.
+            write_nested(out, 1, |out| {
+                write_nested(out, 1, |out| {
+                    write_len_field(out, 1, b"service.version");
+                    write_nested(out, 2, |out| write_len_field(out, 1, &[b'x'; 70_000]));
+                });
+            });
+            write_nested(out, 2, |out| (0..200_000).for_each(|_| write_len_field(out, 2, &[])));
+        });
+        let budget = Budget::unlimited();
+        let translators = Translators::new(Options::default(), 1, Arc::clone(&budget));
+        let now = Time { wall: 0, mono: 0 };
+        let batch = Batch::new(data::Signal::Traces, vec![request.into()], 200_000, now);
+        let (mut position, mut settled, mut waves) = (Position::default(), Settled::default(), 0);
+        while !position.is_at_the_end(&batch) {
+            let documents = translators.next(&batch, &mut position, now, &mut settled);
+            assert!(
+                budget.held() >= 16 * 60_000 || position.is_at_the_end(&batch),
+                "their entries are counted"
+            );
+            translators.done(documents);
+            waves += 1;
+        }
+        assert_eq!(
+            (settled.rejected().iter().map(|rejected| rejected.items).sum::<usize>(), waves),
+            (200_000, 200_000 / (MAX_BYTES / xray::from_span::LEAST_WORK) + 1)
+        );
+    }
 
     #[test]
     fn what_waits_for_work_has_a_bound() {
