@@ -24,6 +24,8 @@ pub struct Progress<M> {
     pub memory: M,
     /// The items whose fate is known.
     pub settled: Settled,
+    /// What is not settled is whole in `memory`: the batch may come back without its bytes.
+    pub remembered: bool,
 }
 
 /// The items of a batch that need no further attempt.

@@ -11,6 +11,7 @@ use tokio::time::Instant;
 use crate::backoff::Backoff;
 use crate::joining::Ready;
 use crate::metrics::Metrics;
+use crate::place::Place;
 use crate::settings::Settings;
 
 /// What every delivery of one stage needs.
@@ -35,11 +36,11 @@ enum Failure {
 
 impl<E: Exporter> Delivery<E> {
     /// Delivers a batch, in pieces if the peer finds it too large, and settles its ticket and account.
-    pub(crate) async fn deliver(&self, batch: Batch) {
+    pub(crate) async fn deliver(&self, batch: Batch, mut place: Place) {
         let mut pieces = vec![batch];
-        while let Some(piece) = pieces.pop() {
+        while let Some(mut piece) = pieces.pop() {
             let mut progress = Progress::default();
-            let ended = self.attempts(&piece, &mut progress).await;
+            let ended = self.attempts(&mut piece, &mut progress, &mut place).await;
             match ended {
                 Ok(accepted) => self.accepted(piece, progress.settled, accepted),
                 Err(Failure::TooLarge(refused)) if progress.settled.is_empty() => {
@@ -74,7 +75,12 @@ impl<E: Exporter> Delivery<E> {
         }
     }
 
-    async fn attempts(&self, batch: &Batch, progress: &mut Progress<E::Memory>) -> Result<Accepted, Failure> {
+    async fn attempts(
+        &self,
+        batch: &mut Batch,
+        progress: &mut Progress<E::Memory>,
+        place: &mut Place,
+    ) -> Result<Accepted, Failure> {
         let retry = &self.settings.holding.retry_on_failure;
         let first_wait = || Backoff::new(retry, self.cx.clock.now().mono);
         let (mut started, mut backoff, mut delivered) = (Instant::now(), first_wait(), 0);
@@ -103,7 +109,19 @@ impl<E: Exporter> Delivery<E> {
                     Refused { message: message.into(), ..refused },
                 ));
             }
+            // The destination takes what it is sent, but for a few items: others need not wait with those. That there are
+            // not too many such batches is the queue's bound, in which each keeps its room.
+            if progress.settled.delivered() > 0 && !batch.ticket.is_awaited() {
+                place.leave();
+                if progress.remembered {
+                    batch.replace(Vec::new(), batch.items());
+                }
+            }
             self.pause(wait, &refused).await?;
+            tokio::select! {
+                () = place.take() => {}
+                () = self.cx.stopping.cancelled() => return Err(time_is_up(&refused.message)),
+            }
         }
     }
 

@@ -9,6 +9,7 @@ mod attempt;
 mod backoff;
 mod joining;
 mod metrics;
+mod place;
 mod settings;
 mod stage;
 

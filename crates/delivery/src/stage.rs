@@ -17,6 +17,7 @@ use tokio::time::Instant;
 use crate::attempt::Delivery;
 use crate::joining::{Joining, Ready};
 use crate::metrics::Metrics;
+use crate::place::Places;
 use crate::settings::Settings;
 
 /// Wraps an exporter. `concurrency` is how many exports may run at once when there is no queue to say so.
@@ -114,7 +115,7 @@ impl<E: Exporter> ExporterUnit for Unit<E> {
                 Stage {
                     delivery,
                     inbox,
-                    concurrency,
+                    places: Places::new(concurrency),
                     joining,
                     deliveries,
                     left: Vec::new(),
@@ -133,7 +134,7 @@ impl<E: Exporter> ExporterUnit for Unit<E> {
 struct Stage<E> {
     delivery: Arc<Delivery<E>>,
     inbox: Inbox,
-    concurrency: usize,
+    places: Places,
     joining: Option<Joining>,
     deliveries: JoinSet<()>,
     /// What had no place when time was up.
@@ -206,26 +207,25 @@ impl<E: Exporter> Stage<E> {
         let stopping = self.delivery.cx.stopping.clone();
         let mut ready = VecDeque::from(ready);
         while !ready.is_empty() {
-            while self.deliveries.len() >= self.concurrency {
-                tokio::select! {
-                    biased;
-                    ended = self.deliveries.join_next() => ended.transpose()?,
-                    () = stopping.cancelled() => {
-                        self.left.extend(ready);
-                        return Ok(());
-                    }
-                };
-            }
+            let place = tokio::select! {
+                biased;
+                Some(ended) = self.deliveries.join_next() => {
+                    ended?;
+                    continue;
+                }
+                place = self.places.take() => place,
+                () = stopping.cancelled() => {
+                    self.left.extend(ready);
+                    return Ok(());
+                }
+            };
             let Some(Ready { batch, room }) = ready.pop_front() else { break };
-            while let Some(ended) = self.deliveries.try_join_next() {
-                ended?;
-            }
             let delivery = Arc::clone(&self.delivery);
             delivery.metrics.dispatched(&batch);
             let in_flight = InFlight::new(&self.in_flight);
             let task = async move {
                 let _in_flight = in_flight;
-                delivery.deliver(batch).await;
+                delivery.deliver(batch, place).await;
                 drop(room);
             };
             // A panic ends the process in order: the other batches are delivered as ever.

@@ -42,6 +42,8 @@ struct Script {
     given_up: Arc<Mutex<Vec<GivenUp>>>,
     /// Giving up a batch that was tried so often never ends.
     hangs_on: Option<usize>,
+    /// It keeps what is not settled.
+    remembers: bool,
     started: Option<Instant>,
     closed: Arc<Mutex<u32>>,
 }
@@ -80,6 +82,7 @@ impl Exporter for Script {
                 _ => answers.pop_front(),
             }
         };
+        progress.remembered = self.remembers;
         let mut answer = answer;
         if let Some(Answer::Settle(taken, odd, then)) = answer {
             progress.settled.deliver(taken);
@@ -265,6 +268,59 @@ async fn patience_begins_anew_with_each_progress() {
     assert_eq!((books.as_str(), verdict), ("entered 10 = left 10", Verdict::Delivered));
     let times = script.times();
     assert!(times[20] > 2000.0 && times.windows(2).all(|two| two[1] - two[0] < 250.0), "{times:?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_is_delivered_in_part_waits_without_a_consumer() {
+    let one = || SendingQueue { num_consumers: 1, ..SendingQueue::default() };
+    for (first, expected) in
+        [(in_parts(2, 0, unavailable()), [0.0, 0.0, 5.0]), (unavailable(), [0.0, 5.0, 5.0])]
+    {
+        let script = Script::new([first, Answer::Take, Answer::Take]);
+        let node = node(&script, queued(Optional::Some(one()))).await;
+        for first in [1, 11] {
+            node.inlet.as_ref().unwrap().send(batch(Signal::Traces, first, 3)).await.unwrap();
+        }
+        settle().await;
+        let statement = node.finish().await;
+        assert_eq!(
+            (statement.to_string().as_str(), script.times()),
+            ("entered 6 = left 6", expected.to_vec())
+        );
+    }
+    // Its room in the queue stays taken: that bounds how many there are. And it waits for a place after its wait.
+    let queue = SendingQueue { queue_size: 2, block_on_overflow: true, ..one() };
+    let script = Script::new([
+        in_parts(2, 0, unavailable()),
+        in_parts(2, 0, unavailable()),
+        Answer::Take,
+        Answer::Stall,
+    ]);
+    let node = node(&script, queued(Optional::Some(queue))).await;
+    for first in [1, 11] {
+        node.inlet.as_ref().unwrap().send(batch(Signal::Traces, first, 3)).await.unwrap();
+    }
+    settle().await;
+    assert_eq!(used(&node), 2);
+    let third = node.inlet.as_ref().unwrap().send(batch(Signal::Traces, 21, 3));
+    let waited = Instant::now();
+    third.await.unwrap();
+    assert_eq!(waited.elapsed().as_secs(), 5);
+    assert_eq!(node.finish().await.to_string(), "entered 9 = left 9");
+    assert_eq!(script.times().iter().filter(|at| **at == 5.0).count(), 2);
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_the_exporter_remembers_is_kept_once() {
+    let script = Script {
+        remembers: true,
+        ..Script::new([in_parts(2, 0, unavailable()), unavailable(), unavailable()])
+    };
+    let node = node(&script, exact()).await;
+    node.inlet.as_ref().unwrap().send(batch(Signal::Traces, 1, 3)).await.unwrap();
+    assert_eq!(node.finish().await.to_string(), "entered 3 = left 3");
+    let none = Vec::new();
+    assert_eq!(script.calls(), [vec![1, 2, 3], none.clone(), none.clone(), none]);
 }
 
 #[tokio::test(start_paused = true)]

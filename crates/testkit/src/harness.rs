@@ -125,6 +125,8 @@ pub struct RunHarness {
     task: JoinHandle<component::Ended>,
     /// Ends what is under way.
     pub stopping: CancellationToken,
+    /// What the node counts memory in.
+    pub budget: Arc<Budget>,
 }
 
 impl RunHarness {
@@ -139,12 +141,12 @@ impl RunHarness {
             unit.stage(&node, signal, Arc::clone(&account), &Budget::unlimited());
         let registry = registry();
         let (cx, ready) = run_cx_in(&registry, node);
-        let stopping = cx.stopping.clone();
+        let (stopping, budget) = (cx.stopping.clone(), Arc::clone(&cx.budget));
         let task = tokio::spawn(run(cx));
         if ready.await.is_err() {
             return Err(task.await.unwrap().expect_err("it ended before it was ready"));
         }
-        Ok(Self { inlet: Some(inlet), account, registry, task, stopping })
+        Ok(Self { inlet: Some(inlet), account, registry, task, stopping, budget })
     }
 
     /// Sends a batch and keeps the other end of its ticket.

@@ -1,5 +1,6 @@
 //! Stands in for the X-Ray API on loopback: keeps what it is sent, and can behave badly in every way that counts.
 
+use std::collections::HashSet;
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -23,10 +24,12 @@ pub enum Mood {
     Cut,
     /// Calls with more documents than this are too large.
     AtMost(usize),
-    /// Calls with the segment of this id are invalid.
-    InvalidWith(String),
+    /// Calls with the segment of this id have this error: status and name.
+    ErrorWith(String, u16, &'static str),
     /// Segments whose id's last digit (in hexadecimal) can be divided by this are not processed, under this code.
     Unprocessed(u32, &'static str),
+    /// The same, but only the first time that they come.
+    UnprocessedOnce(u32, &'static str),
 }
 
 /// A call as it came.
@@ -72,6 +75,8 @@ struct State {
     calls: Vec<Called>,
     /// Documents that were taken.
     taken: Vec<String>,
+    /// Ids of segments that were not processed once.
+    came_once: HashSet<String>,
     connections: usize,
 }
 
@@ -170,14 +175,17 @@ impl Api {
         match mood {
             Mood::Error(status, code, retry_after) => error(*status, code, retry_after),
             Mood::AtMost(most) if documents.len() > *most => error(413, "", ""),
-            Mood::InvalidWith(bad) if documents.iter().any(|document| id(document) == *bad) => {
-                error(400, "InvalidRequestException", "")
+            Mood::ErrorWith(bad, status, code) if documents.iter().any(|document| id(document) == *bad) => {
+                error(*status, code, "")
             }
             Mood::Garbage => response(200, "", "<html>"),
-            Mood::Unprocessed(divisor, code) => {
+            Mood::Unprocessed(divisor, code) | Mood::UnprocessedOnce(divisor, code) => {
+                let once = matches!(mood, Mood::UnprocessedOnce(..));
                 let is_left = |document: &String| {
-                    let digit = id(document).chars().last().and_then(|digit| digit.to_digit(16));
+                    let id = id(document);
+                    let digit = id.chars().last().and_then(|digit| digit.to_digit(16));
                     digit.is_some_and(|digit| digit % divisor == 0)
+                        && (!once || self.lock().came_once.insert(id))
                 };
                 let (left, taken): (Vec<String>, Vec<String>) = documents.into_iter().partition(is_left);
                 self.lock().taken.extend(taken);

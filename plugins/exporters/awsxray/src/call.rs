@@ -38,7 +38,7 @@ pub(crate) struct Calls {
     /// Attempts for one call.
     attempts: u32,
     /// Whether a call that is throttled is made again for as long as it takes.
-    pub(crate) outlasts_throttling: bool,
+    outlasts_throttling: bool,
 }
 
 /// What calls need of where they are made.
@@ -54,6 +54,8 @@ pub(crate) struct Place {
 pub(crate) enum Failed {
     /// It may go better later.
     Later(Refused),
+    /// It may go better later, or without one of its documents: whoever stands in between may stumble over what one says.
+    Broken(Refused),
     /// It may go better in smaller calls.
     TooLarge(String),
     /// It may go better without one of its documents.
@@ -66,8 +68,8 @@ pub(crate) enum Failed {
 enum Next {
     /// Another one, as soon as the pace allows it.
     AtPace,
-    /// Another one soon, unless there were enough; this is why.
-    Soon(Refused),
+    /// Another one soon, unless there were enough; then this is why.
+    Soon(Failed),
     End(Failed),
 }
 
@@ -95,6 +97,11 @@ impl Calls {
             attempts: config.attempts(),
             outlasts_throttling: config.delivery.retry_on_failure.enabled,
         }
+    }
+
+    /// Whether documents that came back for this reason are sent again for as long as it takes.
+    pub(crate) fn goes_on(&self, one: &Unprocessed) -> bool {
+        answer::is_throttling(&one.code) && self.outlasts_throttling
     }
 
     /// Waits for a worker, who is busy with a call to its end.
@@ -128,14 +135,13 @@ impl Calls {
                     self.unless_draining(tokio::time::sleep(self.wait(attempt))).await;
                     attempt += 1;
                 }
-                Next::Soon(refused) => return Err(Failed::Later(refused)),
-                Next::End(failed) => return Err(failed),
+                Next::Soon(failed) | Next::End(failed) => return Err(failed),
             }
         }
     }
 
     /// Waits. The wait may be longer than what time is left: when the drain begins it ends, as those of `delivery` do.
-    async fn unless_draining(&self, wait: impl Future<Output = ()>) {
+    pub(crate) async fn unless_draining(&self, wait: impl Future<Output = ()>) {
         let draining = self.draining.is_cancelled();
         tokio::select! {
             () = wait => {}
@@ -158,9 +164,9 @@ impl Calls {
             // The client has tried with fresh credentials.
             Outcome::Denied(said) => {
                 tracing::error!(error = said, "X-Ray denies access");
-                Next::End(Failed::Later(Refused { code: Code::PermissionDenied, ..Refused::retry(said) }))
+                Next::End(Failed::Broken(Refused { code: Code::PermissionDenied, ..Refused::retry(said) }))
             }
-            Outcome::Again(None, said) => Next::Soon(Refused::retry(said)),
+            Outcome::Again(None, said) => Next::Soon(Failed::Broken(Refused::retry(said))),
             Outcome::Again(Some(after), said) => {
                 Next::End(Failed::Later(Refused::retry_after(after, Code::Unavailable, said)))
             }
@@ -206,8 +212,9 @@ impl Calls {
 fn next_after_error(error: ClientError) -> Next {
     let refused = |code| Refused { code, ..Refused::retry(error.to_string()) };
     match &error {
-        ClientError::Send(SendError::Timeout) => Next::Soon(refused(Code::DeadlineExceeded)),
-        ClientError::Send(_) => Next::Soon(refused(Code::Unavailable)),
+        ClientError::Send(SendError::Timeout) => Next::Soon(Failed::Broken(refused(Code::DeadlineExceeded))),
+        ClientError::Send(SendError::Transport(_)) => Next::Soon(Failed::Broken(refused(Code::Unavailable))),
+        ClientError::Send(_) => Next::Soon(Failed::Later(refused(Code::Unavailable))),
         ClientError::Credentials(_) => Next::End(Failed::Later(refused(Code::Unauthenticated))),
         ClientError::Sign(_) | ClientError::Path(_) => Next::End(Failed::Never(error.to_string())),
     }

@@ -67,10 +67,10 @@ impl Documents {
         }
     }
 
-    /// Bytes that are held for them; those of documents as they came are the batch's.
+    /// Bytes of them together.
     pub(crate) fn bytes(&self) -> usize {
         match self {
-            Self::AsTheyCame(_) => 0,
+            Self::AsTheyCame(documents) => documents.iter().map(Bytes::len).sum(),
             Self::Written { made, .. } => made.bytes.len(),
         }
     }
@@ -83,11 +83,12 @@ impl Documents {
         }
     }
 
-    /// Adds one of others, which are of the same kind. Those of one item have to come one after the other.
-    pub(crate) fn push_from(&mut self, others: &Self, index: usize) {
+    /// Adds a copy of one of others, which are of the same kind. Those of one item have to come one after the other.
+    pub(crate) fn push_from(&mut self, others: &Self, index: usize, budget: &Arc<Budget>) {
         match (self, others) {
             (Self::AsTheyCame(documents), Self::AsTheyCame(others)) => {
-                documents.extend(others.get(index).cloned());
+                // It may be a small part of what was received together.
+                documents.extend(others.get(index).map(|other| budget.adopt(other.to_vec()).bytes().clone()));
             }
             (Self::Written { made, .. }, Self::Written { made: others, .. }) => {
                 let Some(entry) = others.entries.get(index) else { return };
@@ -106,7 +107,7 @@ impl Documents {
         }
     }
 
-    /// Counts what they hold in the budget.
+    /// Counts what was added in the budget.
     pub(crate) fn count(&mut self, budget: &Arc<Budget>) {
         if let Self::Written { made, _counted } = self {
             *_counted = Some(budget.force(made.bytes.capacity()));

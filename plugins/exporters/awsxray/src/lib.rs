@@ -8,6 +8,7 @@ pub mod dead_letter;
 mod documents;
 mod records;
 pub mod replay;
+mod round;
 mod send;
 mod throttle;
 mod translate;
@@ -79,6 +80,8 @@ pub struct Memory {
     next: Position,
     /// The API has taken some of it.
     has_taken: bool,
+    /// Times that what came back was sent again before its place was given up.
+    soon: usize,
 }
 
 impl Component for AwsXray {
@@ -146,7 +149,9 @@ impl Exporter for AwsXray {
 
     async fn export(&self, batch: &Batch, progress: &mut Progress<Memory>) -> Result<Accepted, Refused> {
         let Some(running) = self.running.get() else { return Err(Refused::retry("not started")) };
-        running.send_batch(batch, &mut progress.memory, &mut progress.settled).await
+        let result = running.send_batch(batch, &mut progress.memory, &mut progress.settled).await;
+        progress.remembered = progress.memory.next.is_at_the_end(batch);
+        result
     }
 
     /// With `dead_letter` what nobody sends any more is kept, too.

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::Duration;
 
 use bytes::Bytes;
 use component::{BoxError, Environment, Settled};
@@ -11,16 +12,22 @@ use data::{Budget, Clock};
 use tokio_util::sync::CancellationToken;
 
 use crate::answer;
-use crate::call::{Calls, Failed, Place};
+use crate::call::{Calls, Place};
 use crate::config::Config;
 use crate::dead_letter::Record;
 use crate::dead_letter::take::{Letters, Line, files, look};
 use crate::documents::Documents;
-use crate::waiting::{Ready, Waiting};
-use crate::work::{Fates, Refusal};
+use crate::round::Round;
+use crate::work::{Refusal, Wave};
 
 /// Bytes of documents that are read before they are sent.
 const CHUNK: usize = 8 << 20;
+
+/// Rounds in a row in which nothing is taken before what is left is kept.
+const MAX_IN_VAIN: u32 = 3;
+
+/// The wait after the first of them; each further one is as much longer.
+const PAUSE: Duration = Duration::from_millis(200);
 
 /// What a replay found and did.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -86,19 +93,23 @@ pub async fn replay(
     let place = Place { clock: Arc::clone(clock), notes: Arc::default(), draining: CancellationToken::new() };
     let client = crate::client(config, environment, user_agent).await?;
     let calls = Calls::new(config, client, place, None);
-    let replay = Replay { calls, max_bytes: config.max_request_bytes };
+    let replay = Replay { calls, budget: Budget::unlimited(), max_bytes: config.max_request_bytes };
     let mut report = Report::default();
     for path in files(directory)? {
-        if report.stopped.is_some() {
-            break;
+        if report.stopped.is_none() {
+            replay.file(path, &mut report).await?;
+            continue;
         }
-        replay.file(path, &mut report).await?;
+        for line in look(&path)? {
+            report.keeps(&[line?]);
+        }
     }
     Ok(report)
 }
 
 struct Replay {
     calls: Calls,
+    budget: Arc<Budget>,
     max_bytes: usize,
 }
 
@@ -137,37 +148,41 @@ impl Replay {
         }
     }
 
-    /// Sends records; those that were not taken come back with what was said of them.
+    /// Sends records; those that were not taken come back with what was said of them. What makes its call fail stops no
+    /// other; it is over when nothing at all is taken.
     async fn send(&self, mut records: Vec<Record>, report: &mut Report) -> Vec<Record> {
-        let documents =
-            records.iter().map(|record| Bytes::copy_from_slice(record.document.as_bytes())).collect();
-        let documents = Documents::AsTheyCame(documents);
-        let mut fates = Fates::new(&documents);
-        let mut settled = Settled::default();
-        let budget = Budget::unlimited();
-        let mut waiting = Waiting::new(&documents, fates.calls(&documents, self.max_bytes), &budget);
-        let mut again: Vec<Refusal> = Vec::new();
-        while report.stopped.is_none()
-            && let Some(Ready { call, body, .. }) = waiting.next()
-        {
-            match self.calls.put(&body, call.len()).await {
-                Ok(unprocessed) => {
-                    let refusals = fates.taken(&documents, &call, unprocessed, &mut settled);
-                    fates.refused(&documents, &refusals, &mut settled);
-                    again.extend(refusals);
-                }
-                Err(Failed::TooLarge(_) | Failed::Invalid(_)) if call.len() > 1 => {
-                    waiting.halve(&call, false);
-                }
-                Err(Failed::TooLarge(said) | Failed::Invalid(said) | Failed::Never(said)) => {
-                    let refusals = crate::send::refusals(&call, answer::OTHER, &said);
-                    fates.refused(&documents, &refusals, &mut settled);
-                    again.extend(refusals);
-                }
-                Err(Failed::Later(refused)) => report.stopped = Some(refused.message.to_string()),
-            }
+        if report.stopped.is_some() {
+            return records;
         }
-        for Refusal { document, code, message } in again {
+        let document = |record: &Record| Bytes::copy_from_slice(record.document.as_bytes());
+        let mut wave = Wave::new(Documents::AsTheyCame(records.iter().map(document).collect()));
+        let (mut settled, mut has_taken, mut in_vain) = (Settled::default(), false, 0);
+        let round =
+            Round { calls: &self.calls, budget: &self.budget, max_bytes: self.max_bytes, told: &|_, _| {} };
+        while wave.fates.open() > 0 {
+            let came = round.send(&mut wave, &mut has_taken, &mut settled).await;
+            in_vain = if came.taken { 0 } else { in_vain + 1 };
+            if in_vain <= MAX_IN_VAIN {
+                tokio::time::sleep(PAUSE * in_vain).await;
+                continue;
+            }
+            let (code, message) = match (came.failed, came.back) {
+                (Some(refused), _) => (answer::GIVEN_UP.to_owned(), refused.message.to_string()),
+                (None, Some(one)) => (one.code, one.message),
+                // Named by none of their ids, which goes on alone.
+                (None, None) => continue,
+            };
+            if !has_taken {
+                report.stopped = Some(message.clone());
+            }
+            wave.unwritten.extend(wave.fates.left().into_iter().map(|document| Refusal {
+                document,
+                code: code.clone(),
+                message: message.clone(),
+            }));
+            break;
+        }
+        for Refusal { document, code, message } in wave.unwritten {
             if let Some(record) = records.get_mut(document) {
                 (record.code, record.message) = (code, message);
             }
@@ -175,7 +190,7 @@ impl Replay {
         let mut index = 0;
         records.retain(|_| {
             index += 1;
-            !fates.was_taken(index - 1)
+            !wave.fates.was_taken(index - 1)
         });
         records
     }

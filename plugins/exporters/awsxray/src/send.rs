@@ -1,31 +1,33 @@
 //! A batch on its way to the API, wave by wave.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use component::{Accepted, Settled};
 use data::{Batch, Civil, Code, Refused, Signal};
-use futures::StreamExt as _;
-use futures::stream::FuturesUnordered;
-use tokio::sync::SemaphorePermit;
+use telemetry::metrics::Counter;
 use tokio::task::{spawn_blocking, yield_now};
 
-use crate::answer::{self, Unprocessed};
-use crate::call::Failed;
+use crate::answer;
 use crate::dead_letter::{self, Turn};
 use crate::documents::Documents;
+use crate::round::{Came, Round, refusals};
 use crate::translate::{MAX_BYTES, Position};
-use crate::waiting::{Ready, Waiting};
-use crate::work::{Call, Fates, Refusal, Wave};
+use crate::work::{Refusal, Wave};
 use crate::{Memory, Running};
 
-/// Documents that are found invalid by themselves before all of their calls are taken for invalid, unless some were taken.
-const MAX_INVALID: usize = 4;
+/// Waits before what came back is sent again, while the batch keeps its place; then it waits as `retry_on_failure` says.
+const SOON: [Duration; 3] =
+    [Duration::from_millis(100), Duration::from_millis(200), Duration::from_millis(400)];
+
+/// Bytes of documents that are written to the dead letters at a time, unless one alone has more.
+const MAX_WRITTEN: usize = 1 << 20;
 
 impl Running {
     /// Sends what of a batch is not settled.
     ///
-    /// What comes back of a wave is put aside and holds up no other; when the batch is at its end, it waits for the next
-    /// attempt.
+    /// What comes back of a wave is put aside and holds up no other. At the end of the batch it is sent again soon, and if
+    /// that does not help waits for the next attempt.
     pub(crate) async fn send_batch(
         &self,
         batch: &Batch,
@@ -33,28 +35,23 @@ impl Running {
         settled: &mut Settled,
     ) -> Result<Accepted, Refused> {
         let mut came_back = None;
-        if memory.sending.is_none() {
-            memory.sending = memory.aside.take();
-        }
         loop {
             if memory.sending.is_none() {
                 memory.sending = self.next(batch, &mut memory.next, settled).await?;
             }
-            let Some(wave) = &mut memory.sending else {
-                match (came_back, memory.aside.take()) {
-                    (None, None) => return Ok(Accepted::default()),
-                    // Of an attempt that did not come to the end.
-                    (None, aside) => memory.sending = aside,
-                    (Some(refused), aside) => {
-                        memory.aside = aside;
-                        return Err(refused);
-                    }
+            if memory.sending.is_none() {
+                if let Some(refused) = came_back.take() {
+                    let Some(wait) = SOON.get(memory.soon) else { return Err(refused) };
+                    memory.soon += 1;
+                    self.calls.unless_draining(tokio::time::sleep(*wait)).await;
                 }
-                came_back = None;
-                continue;
-            };
+                memory.sending = memory.aside.take();
+            }
+            let Some(wave) = &mut memory.sending else { return Ok(Accepted::default()) };
             if let Some(refused) = self.send(wave, &mut memory.has_taken, settled).await? {
                 if !wave.put_aside(&mut memory.aside, MAX_BYTES, &self.cx.budget) {
+                    // What was put aside is sent first then, and makes room.
+                    std::mem::swap(&mut memory.sending, &mut memory.aside);
                     return Err(refused);
                 }
                 came_back = Some(refused);
@@ -67,20 +64,22 @@ impl Running {
 
     /// Writes what of a batch is not settled to the dead letters.
     pub(crate) async fn give_up(&self, batch: &Batch, memory: &mut Memory, settled: &mut Settled, why: &str) {
+        let rejected: usize = settled.rejected().iter().map(|rejected| rejected.items).sum();
+        let left = batch.items().saturating_sub(settled.delivered() + rejected);
+        let mut missing = Missing { left, not_kept: &self.counters.not_kept };
         loop {
             let wave = match memory.sending.take().or_else(|| memory.aside.take()) {
                 None => self.next(batch, &mut memory.next, settled).await.unwrap_or_default(),
                 begun => begun,
             };
-            let Some(Wave { documents, fates }) = wave else { return };
-            let refusals = refusals(&fates.left(), answer::GIVEN_UP, why);
-            if !refusals.is_empty()
-                && let Some(turn) = self.turn().await
-            {
-                self.write_down(turn, &documents, &refusals).await;
-            }
-            self.translators.done(documents);
+            let Some(mut wave) = wave else { break };
+            let given_up = wave.fates.left();
+            wave.unwritten.extend(refusals(&given_up, answer::GIVEN_UP, why));
+            self.bury(&mut wave).await;
+            missing.left = missing.left.saturating_sub(given_up.len());
+            self.translators.done(wave.documents);
         }
+        missing.left = 0;
     }
 
     /// The next documents of a batch, none of which is sent yet.
@@ -118,10 +117,14 @@ impl Running {
         settled: &mut Settled,
     ) -> Result<Option<Refused>, Refused> {
         loop {
-            let returned = self.send_once(wave, has_taken, settled).await?;
-            match (wave.fates.open(), returned) {
-                (0, _) => return Ok(None),
-                (open, Some(one)) if !self.goes_on(&one) => {
+            let Came { taken, back, failed, .. } = self.round(wave, has_taken, settled).await;
+            self.bury(wave).await;
+            match (wave.fates.open(), failed, back) {
+                (0, ..) => return Ok(None),
+                // Others of the same round were taken, so that it need not be the API.
+                (_, Some(refused), _) if taken => return Ok(Some(refused)),
+                (_, Some(refused), _) => return Err(refused),
+                (open, None, Some(one)) if !self.calls.goes_on(&one) => {
                     let said = format!("{open} segments were not processed: {}: {}", one.code, one.message);
                     return Ok(Some(Refused::retry(said)));
                 }
@@ -131,92 +134,16 @@ impl Running {
         }
     }
 
-    /// Whether documents that came back for this reason are sent again for as long as it takes.
-    fn goes_on(&self, one: &Unprocessed) -> bool {
-        answer::is_throttling(&one.code) && self.calls.outlasts_throttling
+    async fn round(&self, wave: &mut Wave, has_taken: &mut bool, settled: &mut Settled) -> Came {
+        let told = |documents: &Documents, refusals: &[Refusal]| self.told(documents, refusals);
+        let round =
+            Round { calls: &self.calls, budget: &self.cx.budget, max_bytes: self.max_bytes, told: &told };
+        round.send(wave, has_taken, settled).await
     }
 
-    /// Sends what is open once, in as many calls as it needs, several at once. What came back to be sent again comes
-    /// first if it may not go on at once.
-    async fn send_once(
-        &self,
-        Wave { documents, fates }: &mut Wave,
-        has_taken: &mut bool,
-        settled: &mut Settled,
-    ) -> Result<Option<Unprocessed>, Refused> {
-        let documents = &*documents;
-        let mut waiting = Waiting::new(documents, fates.calls(documents, self.max_bytes), &self.cx.budget);
-        let mut under_way = FuturesUnordered::new();
-        let mut failed: Option<Refused> = None;
-        let mut returned: Option<Unprocessed> = None;
-        let mut invalid = 0;
-        loop {
-            // After a failure what is under way is awaited, and the rest keeps its place.
-            let goes_on = failed.is_none() && !waiting.is_empty();
-            let (call, result) = tokio::select! {
-                biased;
-                worker = self.calls.worker(), if goes_on => {
-                    under_way.extend(waiting.next().map(|ready| self.call(ready, worker)));
-                    continue;
-                }
-                Some(done) = under_way.next() => done,
-                else => break,
-            };
-            match result {
-                Ok(unprocessed) => {
-                    *has_taken |= unprocessed.len() < call.len();
-                    let mut again = unprocessed.iter().filter(|one| answer::may_be_sent_again(&one.code));
-                    if let Some(one) = again.clone().find(|one| !self.goes_on(one)).or_else(|| again.next())
-                        && returned.as_ref().is_none_or(|former| self.goes_on(former))
-                    {
-                        returned = Some(one.clone());
-                    }
-                    let refusals = fates.taken(documents, &call, unprocessed, settled);
-                    self.bury(documents, refusals, fates, settled).await;
-                }
-                Err(Failed::TooLarge(_)) if call.len() > 1 => {
-                    waiting.halve(&call, false);
-                }
-                // Looked for at once, so that it is soon known whether it is one document or all of them.
-                Err(Failed::Invalid(_)) if call.len() > 1 && (invalid < MAX_INVALID || *has_taken) => {
-                    waiting.halve(&call, true);
-                }
-                Err(Failed::TooLarge(said)) => {
-                    self.bury(documents, refusals(&call, answer::TOO_LARGE, &said), fates, settled).await;
-                }
-                Err(Failed::Invalid(said) | Failed::Never(said)) => {
-                    invalid += 1;
-                    self.bury(documents, refusals(&call, answer::REFUSED, &said), fates, settled).await;
-                }
-                Err(Failed::Later(refused)) => {
-                    failed.get_or_insert(refused);
-                }
-            }
-        }
-        failed.map_or(Ok(returned), Err)
-    }
-
-    /// Makes a call, with a worker who is free again then.
-    async fn call(
-        &self,
-        ready: Ready,
-        _worker: Option<SemaphorePermit<'_>>,
-    ) -> (Call, Result<Vec<Unprocessed>, Failed>) {
-        let result = self.calls.put(&ready.body, ready.call.len()).await;
-        (ready.call, result)
-    }
-
-    /// Says what was refused for good, counts it, and keeps it where the configuration wants that. Once it is counted it is
-    /// written, whether or not anybody waits for that.
-    async fn bury(
-        &self,
-        documents: &Documents,
-        refusals: Vec<Refusal>,
-        fates: &mut Fates,
-        settled: &mut Settled,
-    ) {
+    /// Says what was refused for good.
+    fn told(&self, documents: &Documents, refusals: &[Refusal]) {
         let Some(first) = refusals.first() else { return };
-        let turn = self.turn().await;
         if let Some(recorder) = &self.calls.recorder {
             recorder.counts.rejected(refusals.len());
         }
@@ -229,9 +156,26 @@ impl Running {
             others = refusals.len() - 1,
             "X-Ray refused segments"
         );
-        fates.refused(documents, &refusals, settled);
-        if let Some(turn) = turn {
-            self.write_down(turn, documents, &refusals).await;
+    }
+
+    /// Keeps what is not written of a wave, where the configuration wants that.
+    async fn bury(&self, wave: &mut Wave) {
+        if self.dead_letters.is_none() {
+            wave.unwritten.clear();
+        }
+        while !wave.unwritten.is_empty()
+            && let Some(turn) = self.turn().await
+        {
+            let mut bytes = 0;
+            let fits = wave.unwritten.iter().take_while(|refusal| {
+                let before = bytes;
+                bytes += wave.documents.get(refusal.document).len();
+                before == 0 || bytes <= MAX_WRITTEN
+            });
+            let count = fits.count();
+            // Nothing is awaited until the write is begun, which then goes on if this is dropped.
+            let some: Vec<Refusal> = wave.unwritten.drain(..count).collect();
+            self.write_down(turn, &wave.documents, &some).await;
         }
     }
 
@@ -275,8 +219,14 @@ impl Running {
     }
 }
 
-pub(crate) fn refusals(call: &Call, code: &str, message: &str) -> Vec<Refusal> {
-    let refusal =
-        |index: &usize| Refusal { document: *index, code: code.to_owned(), message: message.to_owned() };
-    call.iter().map(refusal).collect()
+/// Documents of which nobody knows yet whether they are kept: if that is never known, they are not.
+struct Missing<'a> {
+    left: usize,
+    not_kept: &'a Counter,
+}
+
+impl Drop for Missing<'_> {
+    fn drop(&mut self) {
+        self.not_kept.add(self.left as u64);
+    }
 }

@@ -275,6 +275,81 @@ async fn what_comes_back_holds_up_no_other() {
     assert_eq!(api.ids().len(), 1000 - never, "each of the others once");
 }
 
+/// Each batch has one that is never processed, and there are more of them than consumers.
+#[tokio::test]
+async fn what_never_passes_stops_no_other_batch() {
+    let (api, unit) =
+        exporter(", sending_queue: {num_consumers: 2}, retry_on_failure: {max_elapsed_time: 0s}");
+    api.behave(Mood::Unprocessed(16, "InternalFailure"));
+    let node = RunHarness::start(&*unit, Signal::Xray).await.unwrap();
+    for first in 0..12 {
+        node.inlet.as_ref().unwrap().send(batch(Signal::Xray, first * 16, 16)).await.unwrap();
+    }
+    let passing = 12 * 15;
+    eventually("all that can pass", || (api.ids().len() == passing).then_some(())).await;
+    // A copy of one document of each.
+    let one = batch(Signal::Xray, 0, 1).len();
+    eventually("what waits", || (node.budget.held() == 12 * one).then_some(())).await;
+    node.stopping.cancel();
+    assert_eq!(node.finish().await.to_string(), "entered 192 = left 180 + refused{shutdown} 12");
+}
+
+#[tokio::test]
+async fn what_comes_back_once_is_sent_again_soon() {
+    let (api, unit) = exporter(", sending_queue: {num_consumers: 1}, retry_on_failure: {}");
+    api.behave(Mood::UnprocessedOnce(16, "ServiceUnavailable"));
+    let node = RunHarness::start(&*unit, Signal::Traces).await.unwrap();
+    let began = Instant::now();
+    for first in 0..5 {
+        node.inlet.as_ref().unwrap().send(batch(Signal::Traces, 1 + first * 100, 100)).await.unwrap();
+    }
+    assert_eq!(node.finish().await.to_string(), "entered 500 = left 500");
+    assert_eq!(api.ids(), ids(1..501));
+    // `retry_on_failure` would wait for five seconds each time.
+    assert!(began.elapsed() < Duration::from_secs(5), "{:?}", began.elapsed());
+}
+
+/// Somebody in between stumbles over a document, and says so of the whole call.
+#[tokio::test]
+async fn a_document_that_makes_its_call_fail_stops_no_other() {
+    for (status, code) in [(500, ""), (403, "AccessDenied")] {
+        for signal in [Signal::Traces, Signal::Xray] {
+            let directory = tempfile::tempdir().unwrap();
+            let retry =
+                "retry_on_failure: {initial_interval: 20ms, max_interval: 20ms, max_elapsed_time: 100ms}";
+            let letters = format!("dead_letter: {{directory: {}}}", directory.path().display());
+            let (api, unit) = exporter(&format!(", num_workers: 2, {letters}, {retry}"));
+            let bad = format!("{:016x}", 123);
+            api.behave(Mood::ErrorWith(bad.clone(), status, code));
+            let node = RunHarness::start(&*unit, signal).await.unwrap();
+            node.inlet.as_ref().unwrap().send(batch(signal, 1, 400)).await.unwrap();
+            let expected = "entered 400 = left 399 + refused{retries used up} 1";
+            assert_eq!(node.finish().await.to_string(), expected, "{status} {signal}");
+            assert!(api.ids().len() == 399 && !api.ids().contains(&bad), "each of the others once");
+
+            // Nor does it stop what is with it in the files.
+            api.behave(Mood::Error(500, "", ""));
+            let (another, unit) = exporter(&format!(", {letters}, {retry}"));
+            another.behave(Mood::Error(500, "", ""));
+            let node = RunHarness::start(&*unit, signal).await.unwrap();
+            node.inlet.as_ref().unwrap().send(batch(signal, 1000, 120)).await.unwrap();
+            assert_eq!(
+                node.finish().await.to_string(),
+                "entered 120 = left 0 + refused{retries used up} 120"
+            );
+            api.behave(Mood::ErrorWith(bad.clone(), status, code));
+            let report = replayed(&api, directory.path()).await;
+            assert_eq!(
+                (report.delivered, report.left(), report.stopped),
+                (120, 1, None),
+                "{status} {signal}"
+            );
+            api.behave(Mood::Well);
+            assert_eq!(replayed(&api, directory.path()).await.delivered, 1);
+        }
+    }
+}
+
 #[tokio::test]
 async fn what_was_put_aside_arrives_in_the_end() {
     let retry = "retry_on_failure: {initial_interval: 20ms, max_interval: 50ms}";
@@ -420,16 +495,16 @@ async fn what_is_refused_is_kept_once_though_nobody_waits_for_the_disk() {
         assert!(tokio::time::timeout(Duration::from_millis(200), export).await.is_err());
     }
     let settled = &progress.settled;
-    assert_eq!((settled.delivered(), settled.rejected()[0].items), (25, 25), "one call of 50");
+    assert_eq!((settled.delivered(), settled.rejected()[0].items), (50, 50));
     let counters = &exporter.running.get().unwrap().counters;
     assert_eq!(counters.kept.value(), 0);
     file.unlock().unwrap();
     let why = Refused::retry("time is up");
     exporter.give_up(&batch, &mut progress, &why).await;
     exporter.close().await.unwrap();
-    assert_eq!(counters.kept.value(), 75);
+    assert_eq!((counters.kept.value(), counters.not_kept.value()), (50, 0));
     let kept = replay::inspect(directory.path()).unwrap().kept;
-    assert_eq!(kept, [("GivenUp".to_owned(), 50), ("InvalidName".to_owned(), 25)].into());
+    assert_eq!(kept, [("InvalidName".to_owned(), 50)].into());
 }
 
 #[tokio::test]
@@ -474,7 +549,7 @@ async fn replayed(api: &Api, directory: &std::path::Path) -> replay::Report {
 async fn one_invalid_document_takes_no_other_with_it() {
     let (api, unit) = exporter(", num_workers: 1");
     let bad = format!("{:016x}", 33);
-    api.behave(Mood::InvalidWith(bad.clone()));
+    api.behave(Mood::ErrorWith(bad.clone(), 400, "InvalidRequestException"));
     let node = RunHarness::start(&*unit, Signal::Xray).await.unwrap();
     node.send(batch(Signal::Xray, 1, 50)).await;
     assert_eq!(node.finish().await.to_string(), "entered 50 = left 49 + refused{refused by the peer} 1");
@@ -486,7 +561,7 @@ async fn one_invalid_document_takes_no_other_with_it() {
 async fn an_invalid_call_in_the_middle_stops_no_other() {
     let (api, unit) = exporter(", num_workers: 1");
     let bad = format!("{:016x}", 60);
-    api.behave(Mood::InvalidWith(bad.clone()));
+    api.behave(Mood::ErrorWith(bad.clone(), 400, "InvalidRequestException"));
     let node = RunHarness::start(&*unit, Signal::Xray).await.unwrap();
     node.send(batch(Signal::Xray, 0, 120)).await;
     assert_eq!(node.finish().await.to_string(), "entered 120 = left 119 + refused{refused by the peer} 1");

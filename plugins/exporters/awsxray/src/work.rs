@@ -13,25 +13,27 @@ use crate::documents::{Documents, NO_ITEM};
 /// Documents of the longest call: the API's limit, which the daemon and the Collector keep to.
 pub(crate) const MAX_DOCUMENTS: usize = 50;
 
-/// So often a document comes back before it goes alone.
-const ALONE: u8 = 2;
+/// Documents of the longest call, of those that came back once; after another time they go alone.
+const AGAIN: usize = MAX_DOCUMENTS / 2;
 
 /// Documents that are sent together, and what became of each.
 pub(crate) struct Wave {
     pub(crate) documents: Documents,
     pub(crate) fates: Fates,
+    /// What was refused for good, and is in no dead letter yet.
+    pub(crate) unwritten: Vec<Refusal>,
 }
 
 impl Wave {
     pub(crate) fn new(documents: Documents) -> Self {
         let fates = Fates::new(&documents);
-        Self { documents, fates }
+        Self { documents, fates, unwritten: Vec::new() }
     }
 
     /// Adds what is open to another wave, unless that would then have more than `max` bytes. The other document of an item
     /// goes with it, whatever became of it: the item is settled with the last of them.
     pub(crate) fn put_aside(&self, aside: &mut Option<Self>, max: usize, budget: &Arc<Budget>) -> bool {
-        let Self { documents, fates } = self;
+        let Self { documents, fates, .. } = self;
         let mut moved = Vec::new();
         for index in 0..documents.len() {
             let item = documents.item(index).filter(|item| *item != NO_ITEM);
@@ -51,7 +53,7 @@ impl Wave {
         }
         let aside = aside.get_or_insert_with(|| Self::new(documents.none()));
         for index in moved {
-            aside.documents.push_from(documents, index);
+            aside.documents.push_from(documents, index, budget);
             aside.fates.0.extend(fates.0.get(index));
         }
         aside.documents.count(budget);
@@ -67,8 +69,8 @@ pub(crate) struct Fates(Vec<Fate>);
 
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Fate {
-    /// It is still to be sent; so often it came back.
-    Open(u8),
+    /// It is still to be sent, with so many in a call at most.
+    Open(usize),
     Sent,
     /// Refused for good, under this reason.
     Refused(&'static str),
@@ -83,7 +85,7 @@ pub(crate) struct Refusal {
 
 impl Fates {
     pub(crate) fn new(documents: &Documents) -> Self {
-        Self(vec![Fate::Open(0); documents.len()])
+        Self(vec![Fate::Open(MAX_DOCUMENTS); documents.len()])
     }
 
     pub(crate) fn open(&self) -> usize {
@@ -96,26 +98,25 @@ impl Fates {
         open.map(|(index, _)| index).collect()
     }
 
-    /// The calls that take what is open, each within the API's count and `max_bytes` of body.
-    ///
-    /// What came back [`ALONE`] times goes alone.
+    /// The calls that take what is open, each within what its documents allow and `max_bytes` of body.
     pub(crate) fn calls(&self, documents: &Documents, max_bytes: usize) -> VecDeque<Call> {
         let mut calls = VecDeque::new();
         let mut call = Call::new();
-        let mut bytes = body::FRAME;
+        let (mut bytes, mut most) = (body::FRAME, MAX_DOCUMENTS);
         for (index, fate) in self.0.iter().enumerate() {
-            let Fate::Open(returns) = fate else { continue };
-            if *returns >= ALONE {
+            let Fate::Open(with) = *fate else { continue };
+            if with <= 1 {
                 calls.push_back(vec![index]);
                 continue;
             }
             let more = body::escaped_len(documents.get(index)) + body::PER_DOCUMENT;
-            if call.len() == MAX_DOCUMENTS || (!call.is_empty() && bytes + more > max_bytes) {
+            if call.len() >= most.min(with) || (!call.is_empty() && bytes + more > max_bytes) {
                 calls.push_back(std::mem::take(&mut call));
-                bytes = body::FRAME;
+                (bytes, most) = (body::FRAME, MAX_DOCUMENTS);
             }
             call.push(index);
             bytes += more;
+            most = most.min(with);
         }
         if !call.is_empty() {
             calls.push_back(call);
@@ -165,7 +166,7 @@ impl Fates {
     /// Notes what was said of `entries.len()` of these documents.
     fn named(&mut self, meant: Vec<usize>, entries: Vec<Unprocessed>, refusals: &mut Vec<Refusal>) {
         if entries.len() < meant.len() {
-            return meant.into_iter().for_each(|document| self.alone(document));
+            return meant.into_iter().for_each(|document| self.at_most(document, 1));
         }
         for (document, Unprocessed { code, message, .. }) in meant.into_iter().zip(entries) {
             if answer::may_be_sent_again(&code) {
@@ -191,16 +192,22 @@ impl Fates {
         self.0.get(index) == Some(&Fate::Sent)
     }
 
-    fn returned(&mut self, index: usize) {
-        if let Some(Fate::Open(returns)) = self.0.get_mut(index) {
-            *returns = returns.saturating_add(1);
+    /// Notes a call that failed, perhaps because of one of its documents: the next ones are half as long.
+    pub(crate) fn broke(&mut self, call: &Call) {
+        for index in call {
+            self.at_most(*index, call.len() / 2);
         }
     }
 
-    /// It goes alone from now on.
-    fn alone(&mut self, index: usize) {
-        if let Some(Fate::Open(returns)) = self.0.get_mut(index) {
-            *returns = ALONE.max(*returns);
+    fn returned(&mut self, index: usize) {
+        let is_first = matches!(self.0.get(index), Some(Fate::Open(with)) if *with > AGAIN);
+        self.at_most(index, if is_first { AGAIN } else { 1 });
+    }
+
+    /// It goes with so many at most from now on.
+    fn at_most(&mut self, index: usize, most: usize) {
+        if let Some(Fate::Open(with)) = self.0.get_mut(index) {
+            *with = most.min(*with);
         }
     }
 
