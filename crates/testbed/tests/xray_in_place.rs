@@ -2,7 +2,7 @@
 
 #![allow(clippy::unwrap_used, reason = "a panic is the failure report")]
 
-use std::net::UdpSocket;
+use std::net::{TcpListener, UdpSocket};
 use std::os::unix::process::CommandExt as _;
 use std::process::Command;
 
@@ -114,6 +114,33 @@ fn its_records_are_the_daemons() {
     assert_eq!(records["ResourceARN"], "arn:aws:ecs:x");
     assert_eq!(records["TelemetryRecords"][0]["SegmentsSentCount"], 1);
     assert_eq!(records["TelemetryRecords"][0]["SegmentsReceivedCount"], 1);
+}
+
+/// As in a pod whose packets may not hop to it, or outside of AWS.
+#[test]
+fn it_does_not_wait_for_a_metadata_service_that_is_silent() {
+    let silent = TcpListener::bind("127.0.0.1:0").unwrap();
+    let service = format!("http://{}", silent.local_addr().unwrap());
+    let api = Api::start();
+    let file = format!("Endpoint: \"{}\"\nRegion: eu-west-1\nVersion: 2\n", api.url());
+    let environment = [
+        ("AWS_ACCESS_KEY_ID", "AKIDEXAMPLE"),
+        ("AWS_SECRET_ACCESS_KEY", "secret"),
+        ("AWS_INSTANCE_ID", "i-0abc"),
+        ("AWS_EC2_METADATA_SERVICE_ENDPOINT", service.as_str()),
+    ];
+    let daemon = Collector::start_daemon(&file, &["-b", "127.0.0.1:0", "-t", "127.0.0.1:0"], &environment);
+    silent.set_nonblocking(true).unwrap();
+    assert!(silent.accept().is_err(), "it was asked before datagrams were taken");
+    let socket = UdpSocket::bind("127.0.0.1:0").unwrap();
+    let datagram = format!("{{\"format\":\"json\",\"version\":1}}\n{}", document(1));
+    socket.send_to(datagram.as_bytes(), daemon.xray()).unwrap();
+    eventually("the document", || (api.taken().len() == 1).then_some(()));
+    daemon.stop_clean();
+    let calls = api.calls();
+    let records = calls.iter().find(|called| called.path == "/TelemetryRecords").expect("a record");
+    let records: Value = serde_json::from_slice(&records.body).unwrap();
+    assert_eq!((&records["Hostname"], &records["EC2InstanceId"]), (&"".into(), &"i-0abc".into()));
 }
 
 #[test]

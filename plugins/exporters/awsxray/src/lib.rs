@@ -120,7 +120,7 @@ impl Exporter for AwsXray {
 
     async fn start(&self, cx: &RunCx) -> Result<(), BoxError> {
         let client = client(&self.config, &self.environment, &self.product).await?;
-        let recorder = Recorder::start(&self.config, &self.environment, &self.id, &client, cx).await;
+        let recorder = Recorder::new(&self.config, &self.environment, &self.id, &client, cx);
         let dead_letters = DeadLetters::open(&self.config.dead_letter, &self.id).map_err(|error| {
             format!("dead_letter::directory: {}: {error}", self.config.dead_letter.directory)
         })?;

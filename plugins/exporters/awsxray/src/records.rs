@@ -4,12 +4,13 @@ use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use aws::{Answer, Body, Client, ClientError};
+use aws::{Answer, Body, Client, ClientError, Session, metadata};
 use bytes::Bytes;
 use component::{Environment, RunCx};
 use http::HeaderMap;
 use net::http::client::SendError;
 use serde_json::json;
+use tokio::sync::OnceCell;
 use xray::records::{Counts, Failure, offered_to};
 
 use crate::config::Config;
@@ -23,20 +24,34 @@ const MAX_WAITING: usize = 30;
 const MAX_IN_CALL: usize = 10;
 /// For the last call, at the end.
 const LAST_CALL: Duration = Duration::from_secs(2);
+/// For the instance to tell its names before that call.
+const LAST_QUESTION: Duration = Duration::from_secs(1);
 
 /// Counts for the records, and sends them.
 pub(crate) struct Recorder {
     pub(crate) counts: Arc<Counts>,
     client: Client,
     clock: Arc<dyn data::Clock>,
-    /// The part of a call's body that says where the records come from.
-    origin: String,
+    origin: Origin,
     waiting: Mutex<VecDeque<String>>,
 }
 
+/// Where records come from.
+#[derive(Default)]
+struct Origin {
+    host: String,
+    instance: String,
+    arn: String,
+    /// Ask the instance's metadata service for what is not told.
+    asks: bool,
+    /// All of it as members of a JSON object, once it is known.
+    members: OnceCell<String>,
+}
+
 impl Recorder {
-    /// As the configuration wants it. Asks the instance for its name if need be.
-    pub(crate) async fn start(
+    /// As the configuration wants it. The instance is asked for its names when there is a record to send: a start does not
+    /// wait for a metadata service that may not be there.
+    pub(crate) fn new(
         config: &Config,
         environment: &Environment,
         id: &str,
@@ -51,7 +66,7 @@ impl Recorder {
         let offer = |id: &str| cx.process.capabilities().offer(&offered_to(id), Arc::downgrade(&counts));
         offer(id);
         telemetry.contributors.iter().for_each(|id| offer(id));
-        let origin = origin(config, environment, client).await;
+        let origin = Origin::new(config, environment);
         let (client, clock) = (client.clone(), Arc::clone(&cx.clock));
         Some(Arc::new(Self { counts, client, clock, origin, waiting: Mutex::default() }))
     }
@@ -66,6 +81,10 @@ impl Recorder {
 
     /// Sends what was counted since, if the service takes it soon.
     pub(crate) async fn finish(&self) {
+        self.take();
+        if !self.waiting().is_empty() {
+            self.origin.settle(self.client.session(), LAST_QUESTION).await;
+        }
         if tokio::time::timeout(LAST_CALL, self.send()).await.is_err() {
             tracing::debug!("the last telemetry record was not sent in time");
         }
@@ -88,7 +107,8 @@ impl Recorder {
         self.counts.failed(failure);
     }
 
-    async fn send(&self) {
+    /// Makes a record of what was counted, if that is anything.
+    fn take(&self) {
         if let Some(record) = self.counts.take(self.clock.now().wall) {
             let mut waiting = self.waiting();
             if waiting.len() == MAX_WAITING {
@@ -96,6 +116,10 @@ impl Recorder {
             }
             waiting.push_back(record);
         }
+    }
+
+    async fn send(&self) {
+        self.take();
         loop {
             // The newest first, as the daemon does: what is old matters least.
             let call: Vec<String> = self.waiting().iter().rev().take(MAX_IN_CALL).cloned().collect();
@@ -109,7 +133,8 @@ impl Recorder {
     }
 
     async fn put(&self, records: &[String]) -> bool {
-        let body = format!("{{{},\"TelemetryRecords\":[{}]}}", self.origin, records.join(","));
+        let origin = self.origin.members(self.client.session()).await;
+        let body = format!("{{{origin},\"TelemetryRecords\":[{}]}}", records.join(","));
         let now = std::time::UNIX_EPOCH + Duration::from_nanos(self.clock.now().wall);
         let answer = self.client.post(PATH, HeaderMap::new(), &Body::new(Bytes::from(body)), now).await;
         // Not counted: a role that may not send records would make a record a minute of that.
@@ -136,29 +161,52 @@ impl Recorder {
     }
 }
 
-/// Where records come from, as the members of a JSON object. Empty texts are sent too.
-async fn origin(config: &Config, environment: &Environment, client: &Client) -> String {
-    let telemetry = &config.telemetry;
-    let (mut host, mut instance, mut arn) = (String::new(), String::new(), String::new());
-    if telemetry.include_metadata {
-        let told = |key: &str, variable: &str| {
-            let variable = || environment.get(variable).unwrap_or_default().to_owned();
-            if key.is_empty() { variable() } else { key.to_owned() }
-        };
-        host = told(&telemetry.hostname, "AWS_HOSTNAME");
-        instance = told(&telemetry.instance_id, "AWS_INSTANCE_ID");
-        for (value, path) in [(&mut host, "hostname"), (&mut instance, "instance-id")] {
-            if value.is_empty() && !config.local_mode {
-                let path = format!("/latest/meta-data/{path}");
-                *value = aws::metadata::instance(client.session(), &path).await.unwrap_or_default();
-            }
+impl Origin {
+    fn new(config: &Config, environment: &Environment) -> Self {
+        let telemetry = &config.telemetry;
+        if !telemetry.include_metadata {
+            return Self::default();
         }
-        arn.clone_from(if telemetry.resource_arn.is_empty() {
-            &config.resource_arn
-        } else {
-            &telemetry.resource_arn
-        });
+        let told = |key: &str, variable: &str| match key {
+            "" => environment.get(variable).unwrap_or_default().to_owned(),
+            key => key.to_owned(),
+        };
+        let arn =
+            if telemetry.resource_arn.is_empty() { &config.resource_arn } else { &telemetry.resource_arn };
+        Self {
+            host: told(&telemetry.hostname, "AWS_HOSTNAME"),
+            instance: told(&telemetry.instance_id, "AWS_INSTANCE_ID"),
+            arn: arn.clone(),
+            asks: !config.local_mode,
+            members: OnceCell::new(),
+        }
     }
+
+    /// Asks the instance, the first time, for what nobody told. Empty texts are sent, too.
+    async fn members(&self, session: &Session) -> &str {
+        let find = async || {
+            let ask = async |told: &str, path| match told {
+                "" if self.asks => metadata::instance(session, path).await.unwrap_or_default(),
+                told => told.to_owned(),
+            };
+            let (host, instance) = tokio::join!(
+                ask(&self.host, "/latest/meta-data/hostname"),
+                ask(&self.instance, "/latest/meta-data/instance-id"),
+            );
+            members(&host, &instance, &self.arn)
+        };
+        self.members.get_or_init(find).await
+    }
+
+    /// The same within some time; then what is told is all.
+    async fn settle(&self, session: &Session, patience: Duration) {
+        if tokio::time::timeout(patience, self.members(session)).await.is_err() {
+            self.members.set(members(&self.host, &self.instance, &self.arn)).ok();
+        }
+    }
+}
+
+fn members(host: &str, instance: &str, arn: &str) -> String {
     let (host, instance, arn) = (json!(host), json!(instance), json!(arn));
     format!("\"EC2InstanceId\":{instance},\"Hostname\":{host},\"ResourceARN\":{arn}")
 }
