@@ -18,6 +18,7 @@ pub(crate) struct Records {
     look_at: Instant,
     received: usize,
     rejected: usize,
+    spilled: usize,
 }
 
 impl Records {
@@ -29,6 +30,7 @@ impl Records {
             look_at: Instant::now(),
             received: 0,
             rejected: 0,
+            spilled: 0,
         }
     }
 
@@ -38,16 +40,22 @@ impl Records {
         self.rejected += rejected;
     }
 
+    /// The kernel dropped datagrams for want of room.
+    pub(crate) const fn spilled(&mut self, datagrams: u32) {
+        self.spilled += datagrams as usize;
+    }
+
     /// Adds what was counted to the exporter's.
     pub(crate) fn tell(&mut self) {
-        if self.received == 0 {
+        if self.received == 0 && self.spilled == 0 {
             return;
         }
         if let Some(counts) = self.counts() {
             counts.received(self.received);
             counts.rejected(self.rejected);
+            counts.spilled(self.spilled);
         }
-        (self.received, self.rejected) = (0, 0);
+        (self.received, self.rejected, self.spilled) = (0, 0, 0);
     }
 
     fn counts(&mut self) -> Option<Arc<Counts>> {

@@ -199,6 +199,7 @@ async fn finish(receiver: &mut Receiver, intake: &mut Intake, cx: &RunCx) {
 
 fn told(intake: &mut Intake, cx: &RunCx, taken: Taken) {
     intake.counts.datagrams(taken.datagrams, taken.dropped);
+    intake.records.spilled(taken.dropped);
     intake.records.tell();
     if let Some(reason) = intake.wrong.take() {
         cx.notes.add(cx.clock.now(), &format_args!("a segment was refused: {reason}"));

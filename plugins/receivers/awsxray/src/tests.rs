@@ -311,6 +311,28 @@ async fn a_full_pipeline_leaves_datagrams_with_the_kernel_and_loses_none() {
 }
 
 #[tokio::test]
+async fn what_the_kernel_drops_is_in_the_records() {
+    let yaml = ", receive_buffer_mib: 1";
+    let running = Running::start(yaml, &[Signal::Xray], 64, Budget::unlimited()).await;
+    let text = "y".repeat(8_000);
+    let long = document(1).replacen('{', &format!("{{\"metadata\":{{\"d\":{{\"x\":\"{text}\"}}}},"), 1);
+    // Nobody takes them meanwhile: this test has but one thread.
+    (0..2000).for_each(|_| running.send(&long));
+    let dropped = || running.metric("collimator_receiver_dropped_datagrams", "udp");
+    let until = tokio::time::Instant::now() + Duration::from_secs(20);
+    while dropped() == 0.0 && tokio::time::Instant::now() < until {
+        // The kernel tells of it with what comes next.
+        running.send(&document(2));
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+    let dropped = dropped();
+    assert!(dropped > 0.0);
+    let record = running.records.take(1).expect("something was counted");
+    assert!(record.contains(&format!("\"SegmentsSpilloverCount\":{dropped},")), "{record}");
+    running.finish().await;
+}
+
+#[tokio::test]
 async fn the_largest_datagrams_are_held_within_the_bound_too() {
     let yaml = ", batch_delay: 1ms, max_held_mib: 1, receive_buffer_mib: 64";
     let running = Running::start(yaml, &[Signal::Xray], 1, Budget::unlimited()).await;
