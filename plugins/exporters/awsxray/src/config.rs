@@ -127,10 +127,12 @@ impl Section for Config {
     }
 
     fn check(&self, checks: &mut Checks) {
-        if !self.region.is_empty()
-            && let Err(error) = aws::region::check(&self.region)
-        {
-            checks.at("region", error);
+        for (key, region) in [("region", &self.region), ("sts_region", &self.sts_region)] {
+            if !region.is_empty()
+                && let Err(error) = aws::region::check(region)
+            {
+                checks.at(key, error);
+            }
         }
         if !self.endpoint.is_empty()
             && let Err(error) = aws::endpoint::Endpoint::parse(&self.endpoint)

@@ -57,6 +57,7 @@ fn what_is_wrong_is_said() {
         check(&format!("{{{key}}}"), "only AWS's fork of the Collector has it");
     }
     check("{region: evil.com/}", "invalid region");
+    check("{role_arn: r, sts_region: wrong.com/}", "invalid region \"wrong.com/\"");
     check("{endpoint: localhost}", "endpoint");
     check("{proxy_address: \"::\"}", "proxy_address");
     check("{external_id: a}", "has no effect without `role_arn`");
