@@ -85,6 +85,31 @@ fn the_daemonset_in_the_x_ray_daemons_place_is_kubernetes() {
     check("daemonset", "daemonset: ServiceAccount, DaemonSet, Service");
 }
 
+/// The page's own commands, up to what applies it.
+#[test]
+fn the_daemonset_is_made_for_either_kind_of_role() {
+    let page = read("deploy/xray-daemon/README.md");
+    let made: Vec<String> = page
+        .lines()
+        .filter_map(|line| line.strip_suffix(" | kubectl apply -f -"))
+        .map(|line| {
+            let mut shell = Command::new("sh");
+            shell.args(["-c", line]).current_dir(root()).env("REGISTRY", "r.test").env("ROLE_ARN", "arn:x");
+            let output = shell.output().unwrap();
+            assert!(output.status.success(), "{line}: {}", said(&output));
+            said(&output)
+        })
+        .collect();
+    let [irsa, pod_identity] = &made[..] else { panic!("{page}") };
+    let role = "\n  annotations:\n    eks.amazonaws.com/role-arn: arn:x\n---\n";
+    assert!(irsa.contains(role) && !pod_identity.contains("\n  annotations:"), "{irsa} {pod_identity}");
+    for made in &made {
+        assert!(made.contains("image: r.test/collimator:"), "{made}");
+        assert!(!made.contains(": ROLE_ARN"), "{made}");
+    }
+    assert_eq!(irsa.lines().count(), pod_identity.lines().count() + 2);
+}
+
 #[test]
 fn the_chart_renders_to_kubernetes() {
     check("helm", "helm, everything, horizontalpodautoscaler.yaml: HorizontalPodAutoscaler");
