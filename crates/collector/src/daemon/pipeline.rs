@@ -18,6 +18,8 @@ const LOG_SIZE: u64 = 50;
 const LEAST_BUFFER: u64 = 3;
 /// Most of it: a machine without bounds says so by a very large number.
 const MOST_BUFFER: u64 = 1 << 20;
+/// Most of it that the receiver holds while the queue is full: its own default, in MiB.
+const MOST_HELD: u64 = 16;
 /// Documents in a call, and how long the first of them waits for the others.
 const BATCH: u64 = 50;
 const BATCH_WAIT: &str = "1s";
@@ -56,10 +58,11 @@ pub(crate) fn configuration(flags: &Flags, file: &File, region: &str, buffer: u6
     let workers = if file.concurrency == 0 { CONCURRENCY } else { file.concurrency };
     exporter.insert("num_workers".into(), workers.into());
     exporter.insert("telemetry".into(), json!({"enabled": true, "include_metadata": !local_mode}));
-    exporter.insert("sending_queue".into(), queue(buffer));
+    let held = (buffer / 4).clamp(1, MOST_HELD);
+    exporter.insert("sending_queue".into(), queue(buffer.saturating_sub(held).max(1)));
     let bind = or(text(&flags.bind, &file.socket.udp), ADDRESS);
     let configuration = json!({
-        "receivers": {"awsxray": {"endpoint": literal(&bind), "proxy_server": proxy}},
+        "receivers": {"awsxray": {"endpoint": literal(&bind), "max_held_mib": held, "proxy_server": proxy}},
         "exporters": {"awsxray": exporter},
         "service": {
             // The daemon opens no other port.
@@ -145,6 +148,18 @@ mod tests {
         assert_eq!(buffer(&flags(""), &File::default(), u64::MAX).unwrap(), MOST_BUFFER);
         assert!(mib("-m 2", 64).unwrap_err().to_string().contains("3 MB"));
         assert_eq!(buffer(&flags("-m 0"), &File { buffer_memory: 7, ..File::default() }, 0).unwrap(), 7);
+    }
+
+    #[test]
+    fn receiver_and_queue_share_the_buffer() {
+        for (buffer, held, queue) in
+            [(3, 1, 2), (16, 4, 12), (163, 16, 147), (MOST_BUFFER, 16, MOST_BUFFER - 16)]
+        {
+            let made = configuration(&flags(""), &File::default(), "eu-west-1", buffer).unwrap();
+            let made: Value = serde_json::from_str(&made).unwrap();
+            assert_eq!(made["receivers"]["awsxray"]["max_held_mib"], held);
+            assert_eq!(made["exporters"]["awsxray"]["sending_queue"]["queue_size"], queue << 20);
+        }
     }
 
     #[test]
