@@ -7,8 +7,12 @@ use std::io::{self, BufRead, BufReader, Read};
 use anyhow::{Context as _, Result};
 use xray::json::scan;
 
-/// The most bytes of a line, of a message, and of a text that is not in lines.
+use super::beginning::{self, Beginning};
+
+/// The most bytes of a line, of a message, and of a value that goes over several lines.
 const MAX_PIECE: u64 = 256 << 20;
+/// So many bytes tell what form the input has, whatever they are.
+const HEAD: usize = 512;
 /// How many lists and texts a document may be wrapped in.
 const MAX_WRAPPINGS: u32 = 10;
 
@@ -33,10 +37,8 @@ pub(super) enum Piece {
 /// How the input is made up, which its beginning tells.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Form {
-    /// A JSON value on every line.
-    Lines,
-    /// One or more JSON values over several lines.
-    Text,
+    /// JSON values, each on a line or over several.
+    Json,
     /// Protobuf: the fields of one request.
     Request,
     /// Protobuf: requests, each behind its length in four bytes, big endian.
@@ -53,12 +55,16 @@ pub(super) struct Input {
     pub(super) consumed: u64,
     reader: Box<dyn BufRead>,
     form: Option<Form>,
-    /// Lines read, or messages.
+    /// Messages read, or the line that `held[at]` is in.
     number: u64,
     waiting: VecDeque<(Piece, String)>,
-    /// What is not in lines, and how far it has been taken apart.
-    text: Option<Vec<u8>>,
+    /// Lines, and how far they have been taken apart.
+    held: Vec<u8>,
     at: usize,
+    /// What is held begins a value, the rest of which is still to be read.
+    beginning: Option<Beginning>,
+    /// Everything is read.
+    is_read: bool,
     done: bool,
 }
 
@@ -71,19 +77,24 @@ impl Input {
             let total = file.metadata().ok().filter(std::fs::Metadata::is_file).map(|data| data.len());
             (Box::new(BufReader::with_capacity(1 << 16, file)), total)
         };
-        let name = name.to_owned();
-        Ok(Self {
-            name,
+        Ok(Self::new(name, reader, total))
+    }
+
+    fn new(name: &str, reader: Box<dyn BufRead>, total: Option<u64>) -> Self {
+        Self {
+            name: name.to_owned(),
             total,
             consumed: 0,
             reader,
             form: None,
             number: 0,
             waiting: VecDeque::new(),
-            text: None,
+            held: Vec::new(),
             at: 0,
+            beginning: None,
+            is_read: false,
             done: false,
-        })
+        }
     }
 
     /// The next piece and where it is; none at the end.
@@ -97,11 +108,10 @@ impl Input {
             }
             let form = match self.form {
                 Some(form) => form,
-                None => *self.form.insert(form_of(self.reader.fill_buf().context("reading")?)),
+                None => self.begin()?,
             };
             match form {
-                Form::Lines => self.line()?,
-                Form::Text => self.text()?,
+                Form::Json => self.json()?,
                 Form::Request => self.field()?,
                 Form::Lengths => self.message()?,
             }
@@ -112,70 +122,87 @@ impl Input {
         self.waiting.push_back((piece, place));
     }
 
-    /// A line. If already the first is not a whole value, values are taken to go over several lines.
-    fn line(&mut self) -> Result<()> {
-        let mut line = Vec::new();
-        let read = self.reader.by_ref().take(MAX_PIECE).read_until(b'\n', &mut line).context("reading")?;
-        self.consumed += read as u64;
-        self.number += 1;
-        self.done = read == 0;
-        let place = format!("line {}", self.number);
-        if self.number == 1 && line.starts_with(BYTE_ORDER_MARK) {
-            line.drain(..BYTE_ORDER_MARK.len());
-        }
-        if line.trim_ascii().is_empty() {
-            return Ok(());
-        }
-        match scan::document(&line) {
-            Some((_, value)) => self.value(value, &place, MAX_WRAPPINGS),
-            None if self.number == 1 && read as u64 != MAX_PIECE => return self.read_text(line),
-            None => self.push(Piece::Unreadable(NOT_JSON.to_owned()), place),
-        }
-        Ok(())
+    /// Finds out what form the input has.
+    fn begin(&mut self) -> Result<Form> {
+        let head = head(&mut self.reader).context("reading")?;
+        let form = *self.form.insert(form_of(&head));
+        self.number = u64::from(form == Form::Json);
+        let rest = std::mem::replace(&mut self.reader, Box::new(io::empty()));
+        self.reader = Box::new(io::Cursor::new(head).chain(rest));
+        Ok(form)
     }
 
-    /// Reads what follows, which is no longer taken to be in lines.
-    fn read_text(&mut self, mut text: Vec<u8>) -> Result<()> {
-        let read = self.reader.by_ref().take(MAX_PIECE).read_to_end(&mut text).context("reading")?;
-        self.consumed += read as u64;
-        self.form = Some(Form::Text);
-        self.number = 1;
-        if read as u64 == MAX_PIECE {
-            self.done = true;
-            let why = format!("more than {} MiB that are not in lines", MAX_PIECE >> 20);
-            self.push(Piece::Unreadable(why), "from the beginning".to_owned());
-            return Ok(());
-        }
-        self.text = Some(text);
-        Ok(())
-    }
-
-    /// The next value of a text. Past one that is wrong it goes on with the next line.
-    fn text(&mut self) -> Result<()> {
-        let Some(text) = self.text.take() else { return self.read_text(Vec::new()) };
-        let rest = text.get(self.at..).unwrap_or_default();
+    /// The next value, or a line that none begins in.
+    fn json(&mut self) -> Result<()> {
+        let held = std::mem::take(&mut self.held);
+        let rest = held.get(self.at..).unwrap_or_default();
         let start = rest.trim_ascii_start();
-        self.done = start.is_empty();
+        if start.is_empty() || self.beginning.is_some() {
+            self.held = held;
+            return self.next_line();
+        }
+        self.number += count_lines(rest, start);
+        let place = format!("line {}", self.number);
+        let mut after = start;
+        if let Some((value, behind)) = first_value(start) {
+            self.value(value, &place, MAX_WRAPPINGS);
+            after = behind;
+        } else if !self.begins(start) {
+            self.push(Piece::Unreadable(NOT_JSON.to_owned()), place);
+            let line = start.iter().position(|byte| *byte == b'\n').unwrap_or(start.len());
+            after = start.get(line..).unwrap_or_default();
+        }
+        self.number += count_lines(start, after);
+        self.at = held.len() - after.len();
+        self.held = held;
+        Ok(())
+    }
+
+    /// Whether these lines begin a value that may go on in the next.
+    fn begins(&mut self, lines: &[u8]) -> bool {
+        let mut beginning = Beginning::default();
+        let begins = !self.is_read && beginning.read(lines) == beginning::Read::Open;
+        self.beginning = begins.then_some(beginning);
+        begins
+    }
+
+    /// Reads a line behind those that are held still.
+    fn next_line(&mut self) -> Result<()> {
+        self.done = self.is_read;
         if self.done {
             return Ok(());
         }
-        let lines_to = |end: &[u8]| {
-            let passed = text.get(self.at..text.len() - end.len()).unwrap_or_default();
-            passed.iter().filter(|byte| **byte == b'\n').count() as u64
-        };
-        let place = format!("line {}", self.number + lines_to(start));
-        let line = start.iter().position(|byte| *byte == b'\n').unwrap_or(start.len());
-        let (value, after) = match scan::first(start) {
-            Some((value, after)) => (Some(value), after),
-            None => (None, start.get(line..).unwrap_or_default()),
-        };
-        self.number += lines_to(after);
-        self.at = text.len() - after.len();
-        match value {
-            Some(value) => self.value(value, &place, MAX_WRAPPINGS),
-            None => self.push(Piece::Unreadable(NOT_JSON.to_owned()), place),
+        if self.beginning.is_none() {
+            // Blanks are left, and perhaps the lines that they are on.
+            self.number += count_lines(self.held.get(self.at..).unwrap_or_default(), &[]);
+            self.at = self.held.len();
         }
-        self.text = Some(text);
+        self.held.drain(..self.at);
+        self.at = 0;
+        let before = self.held.len();
+        let room = MAX_PIECE.saturating_sub(before as u64);
+        let read = self.reader.by_ref().take(room).read_until(b'\n', &mut self.held).context("reading")?;
+        let is_first = self.consumed == 0;
+        self.consumed += read as u64;
+        if is_first && self.held.starts_with(BYTE_ORDER_MARK) {
+            self.held.drain(..BYTE_ORDER_MARK.len());
+        }
+        let line = self.held.get(before..).unwrap_or_default();
+        if self.held.len() as u64 >= MAX_PIECE {
+            let why = format!("more than {} MiB of one value", MAX_PIECE >> 20);
+            let place = format!("line {}", self.number);
+            self.number += count_lines(&self.held, &[]);
+            self.held.clear();
+            self.beginning = None;
+            self.push(Piece::Unreadable(why), place);
+        } else if read == 0 {
+            self.is_read = true;
+            self.beginning = None;
+        } else if let Some(beginning) = &mut self.beginning
+            && beginning.read(line) != beginning::Read::Open
+        {
+            self.beginning = None;
+        }
         Ok(())
     }
 
@@ -299,17 +326,50 @@ impl Input {
     }
 }
 
-/// JSON begins as JSON does and has no other control characters than those that end lines; a line feed is also
-/// protobuf's tag of a request's field.
+/// The value that a text begins with, and what follows it. On a line of its own, nothing but another value may follow: a
+/// line that has lost its front may begin with a value, too.
+fn first_value(text: &[u8]) -> Option<(&[u8], &[u8])> {
+    let (value, after) = scan::first(text)?;
+    let next = after.iter().find(|byte| !matches!(byte, b' ' | b'\t' | b'\r'));
+    let is_followed = matches!(next, None | Some(b'\n' | b'{' | b'[' | b'"'));
+    (is_followed || value.contains(&b'\n')).then_some((value, after))
+}
+
+/// How many lines a text has before its `end`.
+fn count_lines(text: &[u8], end: &[u8]) -> u64 {
+    let passed = text.get(..text.len().saturating_sub(end.len())).unwrap_or_default();
+    passed.iter().filter(|byte| **byte == b'\n').count() as u64
+}
+
+/// As much of the beginning as it takes to tell the form: one byte, unless it is a blank. Whoever writes may have written
+/// no more yet, and a line feed is also a tag of protobuf.
+fn head(reader: &mut impl BufRead) -> io::Result<Vec<u8>> {
+    let mut head = Vec::new();
+    while head.len() < HEAD && head.first().is_none_or(u8::is_ascii_whitespace) {
+        let more = match reader.fill_buf() {
+            Ok([]) => break,
+            Ok(more) => more,
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
+            Err(error) => return Err(error),
+        };
+        let len = more.len().min(HEAD - head.len());
+        head.extend_from_slice(more.get(..len).unwrap_or_default());
+        reader.consume(len);
+    }
+    Ok(head)
+}
+
+/// Text has no other control characters than those that end lines and part words; a line feed is also protobuf's tag of
+/// a request's field.
 fn form_of(beginning: &[u8]) -> Form {
-    let beginning = beginning.strip_prefix(BYTE_ORDER_MARK).unwrap_or(beginning);
     let is_text = !beginning.iter().any(|byte| *byte < 0x20 && !byte.is_ascii_whitespace());
-    match beginning.trim_ascii_start().first() {
-        Some(b'{' | b'[' | b'"') | None if is_text => Form::Lines,
-        _ => match beginning.first() {
-            Some(0x0a) => Form::Request,
-            Some(0..=0x0f) => Form::Lengths,
-            _ => Form::Text,
-        },
+    match beginning.first() {
+        _ if is_text => Form::Json,
+        Some(0x0a) => Form::Request,
+        Some(0..=0x0f) => Form::Lengths,
+        _ => Form::Json,
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,9 +1,10 @@
 //! `convert`: OTLP becomes X-Ray documents, and X-Ray documents become OTLP.
 //!
-//! Inputs are read piece by piece (a line, a document, the spans of a resource), and spans are translated and written a few
-//! at a time, so that memory grows neither with the input nor with what is made of a piece.
-//! What can't be read is counted and passed by; the exit code says so.
+//! Inputs are read piece by piece (a JSON value, the spans of a resource), and spans are translated and written a few at a
+//! time, so that memory grows with the largest piece, of 256 MiB at most, but neither with the input nor with what is made
+//! of a piece. What can't be read is counted and passed by; the exit code says so.
 
+mod beginning;
 mod input;
 mod progress;
 mod report;
