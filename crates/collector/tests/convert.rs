@@ -242,10 +242,37 @@ fn files_that_can_t_be_used_are_named() {
         assert!(output.status.code() == Some(1) && errors.contains(text), "{arguments:?}: {errors}");
     };
     fails(&["/nowhere/in.json"], "opening /nowhere/in.json");
-    // What was done until then is in the report.
+    fails(&["/nowhere/in.json"], "1 thing could not be converted");
     fails(&["--report", name, "/nowhere/in.json"], "1 document became 2 spans");
-    fails(&["--report", name, "/nowhere/in.json"], "opening /nowhere/in.json");
     fails(&["-o", "/nowhere/out.json", name], "creating /nowhere/out.json");
     fails(&["-o", name, name], "can't be the output");
+    fails(&[&format!("--report={name}"), name], "can't be the report");
+    let (new, dotted) = (folder.path().join("new"), folder.path().join("./new"));
+    let (new, report) = (new.to_str().expect("UTF-8"), format!("--report={}", dotted.display()));
+    fails(&["-o", new, &report, name], "can't be both the output and the report");
+    assert!(!Path::new(new).exists());
     assert_eq!(fs::read(Path::new(name)).expect("still there"), document().to_string().into_bytes());
+}
+
+#[test]
+fn a_file_that_can_t_be_opened_or_read_is_passed_by() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = folder.path().join("in.json");
+    fs::write(&path, document().to_string()).expect("written");
+    let (name, inside) = (path.to_str().expect("UTF-8"), folder.path().to_str().expect("UTF-8"));
+    let output = run(&["--report", name, "/nowhere/in.json", inside, name], b"");
+    let errors = String::from_utf8_lossy(&output.stderr);
+    assert_eq!((lines(&output.stdout).len(), output.status.code()), (2, Some(1)), "{errors}");
+    for said in [
+        "opening /nowhere/in.json: No such file",
+        "/nowhere/in.json: 0 spans became 0 spans\n  refused\n    1 × can't be read: No such file or directory (os error 2)\n",
+        &format!("converting {inside}: reading: Is a directory"),
+        "1 × can't be read: Is a directory (os error 21) (byte 0)\n",
+    ] {
+        assert!(errors.contains(said), "{said}: {errors}");
+    }
+    // One document for nobody to write is another matter: there is no use in going on.
+    let output = run(&["-o", "/dev/full", name, name], b"");
+    assert_eq!(output.status.code(), Some(1));
+    assert!(String::from_utf8_lossy(&output.stderr).contains("writing the output"));
 }

@@ -12,7 +12,7 @@ mod report;
 use std::fs::File;
 use std::hash::{BuildHasher as _, Hasher as _, RandomState};
 use std::io::{self, BufWriter, Write};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use anyhow::{Context as _, Result, bail};
@@ -35,12 +35,17 @@ pub(super) fn convert(conversion: &Conversion) -> Result<ExitCode> {
     if files.is_empty() {
         files.push("-".to_owned());
     }
-    let mut converter = Converter::new(conversion, open_output(conversion, &files)?);
+    check_distinct(conversion, &files)?;
+    let mut converter = Converter::new(conversion, open_output(conversion)?);
     let mut accounts = Accounts::default();
     let result = files.iter().try_for_each(|file| {
-        let converted = Input::open(file).and_then(|mut input| {
-            converter.convert(&mut input).with_context(|| format!("converting {file}"))
-        });
+        let converted = match Input::open(file) {
+            Ok(mut input) => converter.convert(&mut input).with_context(|| format!("converting {file}")),
+            Err(error) => {
+                converter.unreadable(&error, "");
+                Ok(())
+            }
+        };
         // What was done until then is reported, too.
         converter.account.input.clone_from(file);
         accounts.add(std::mem::take(&mut converter.account));
@@ -68,18 +73,41 @@ fn is_broken_pipe(error: &anyhow::Error) -> bool {
     io.is_some_and(|error| error.kind() == io::ErrorKind::BrokenPipe)
 }
 
-fn open_output(conversion: &Conversion, files: &[String]) -> Result<Box<dyn Write>> {
-    let Some(path) = &conversion.output else { return Ok(Box::new(BufWriter::new(io::stdout().lock()))) };
+/// What is written must be none of what is read, and not the same file twice: it would be emptied before it is read.
+fn check_distinct(conversion: &Conversion, files: &[String]) -> Result<()> {
+    let output = conversion.output.as_deref().and_then(file_of);
+    let report = conversion.report.as_deref().map(Path::new).and_then(file_of);
+    for (written, what) in [(&output, "output"), (&report, "report")] {
+        let is_it = |file: &&String| written.is_some() && file_of(Path::new(file)) == *written;
+        if let Some(file) = files.iter().find(is_it) {
+            bail!("{file} is read, so that it can't be the {what}");
+        }
+    }
+    if let Some(output) = output.as_ref().filter(|output| report.as_ref() == Some(output)) {
+        bail!("{} can't be both the output and the report", output.display());
+    }
+    Ok(())
+}
+
+/// The file that a path leads to, which need not be there; none for a standard stream, a pipe or a device.
+fn file_of(path: &Path) -> Option<PathBuf> {
     if path == Path::new("-") {
-        return Ok(Box::new(BufWriter::new(io::stdout().lock())));
+        return None;
     }
-    let same = |file: &String| match (Path::new(file).canonicalize(), path.canonicalize()) {
-        (Ok(input), Ok(output)) => input == output,
-        _ => false,
+    match path.canonicalize() {
+        Ok(file) => file.is_file().then_some(file),
+        Err(_) => {
+            let folder = path.parent().filter(|folder| *folder != Path::new(""));
+            Some(folder.unwrap_or(Path::new(".")).canonicalize().ok()?.join(path.file_name()?))
+        }
+    }
+}
+
+fn open_output(conversion: &Conversion) -> Result<Box<dyn Write>> {
+    let path = match &conversion.output {
+        Some(path) if path != Path::new("-") => path,
+        _ => return Ok(Box::new(BufWriter::new(io::stdout().lock()))),
     };
-    if let Some(file) = files.iter().find(|file| same(file)) {
-        bail!("{file} is read, so that it can't be the output");
-    }
     let file = File::create(path).with_context(|| format!("creating {}", path.display()))?;
     Ok(Box::new(BufWriter::new(file)))
 }
@@ -124,7 +152,16 @@ impl Converter {
 
     fn convert(&mut self, input: &mut Input) -> Result<()> {
         let mut progress = Progress::new(&input.name, input.total);
-        while let Some((piece, place)) = input.next_piece()? {
+        loop {
+            let (piece, place) = match input.next_piece() {
+                Ok(Some(next)) => next,
+                Ok(None) => return Ok(()),
+                Err(error) => {
+                    let error = error.context(format!("converting {}", input.name));
+                    self.unreadable(&error, &format!("byte {}", input.consumed));
+                    return Ok(());
+                }
+            };
             match piece {
                 Piece::OtlpJson(text) => self.otlp_json(&text, &place)?,
                 Piece::OtlpProto(message) => {
@@ -138,7 +175,12 @@ impl Converter {
             }
             progress.show(input.consumed, self.account.items());
         }
-        Ok(())
+    }
+
+    /// An input that can't be opened, or read any further: told at once, since it is more than a piece.
+    fn unreadable(&mut self, error: &anyhow::Error, place: &str) {
+        eprintln!("{error:#}");
+        self.account.refuse(place, &format!("can't be read: {}", error.root_cause()), 1);
     }
 
     fn otlp_json(&mut self, text: &[u8], place: &str) -> Result<()> {

@@ -40,13 +40,13 @@ impl Account {
         self.spans + self.documents
     }
 
-    /// Counts what could not be converted.
+    /// Counts what could not be converted. An empty place is all of the input.
     pub(super) fn refuse(&mut self, place: &str, why: &str, count: usize) {
         let is_new = !self.faults.contains_key(why);
         let why = if is_new && self.faults.len() >= FAULTS { "other reasons" } else { why };
         let fault = self.faults.entry(why.to_owned()).or_default();
         fault.count += count;
-        if fault.places.len() < PLACES {
+        if fault.places.len() < PLACES && !place.is_empty() {
             fault.places.push(place.to_owned());
         }
     }
@@ -101,7 +101,9 @@ impl Account {
 
 fn line(why: &str, fault: &Fault) -> String {
     let more = if fault.count > fault.places.len() { ", …" } else { "" };
-    format!("{} × {why} ({}{more})", fault.count, fault.places.join("; "))
+    let places = fault.places.join("; ");
+    let places = if places.is_empty() { places } else { format!(" ({places}{more})") };
+    format!("{} × {why}{places}", fault.count)
 }
 
 /// `1 span`, `2 spans`.
