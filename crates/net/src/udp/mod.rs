@@ -77,6 +77,12 @@ impl Bound {
         self.shared.socket.local_addr().ok()
     }
 
+    /// Asks for another receive buffer than the one that it was bound with: a socket may outlive the configuration that it
+    /// was bound by. With 0 nothing is asked.
+    pub fn ask(&self, buffer: usize) {
+        many::prepare(&socket2::SockRef::from(&self.shared.socket), buffer);
+    }
+
     /// Bytes of memory that the kernel keeps for datagrams until they are read, its own overhead included: Linux grants
     /// twice what is asked for, and a datagram of 1 kB takes somewhat more than 2 kB of that.
     #[must_use]

@@ -127,3 +127,16 @@ fn more_buffer_is_granted_when_it_is_asked_for() {
     let (large, _) = pair(64 << 20);
     assert!(large.granted() > small.granted(), "{:?} {:?}", large.granted(), small.granted());
 }
+
+#[test]
+fn another_buffer_can_be_asked_for_later() {
+    let (bound, _) = pair(1);
+    let small = bound.granted();
+    bound.ask(64 << 20);
+    let large = bound.granted();
+    assert!(large > small, "{large:?} {small:?}");
+    bound.ask(0);
+    assert_eq!(bound.granted(), large, "with 0 nothing is asked");
+    bound.ask(1);
+    assert_eq!(bound.granted(), small);
+}

@@ -246,6 +246,8 @@ pub(crate) fn bind(endpoint: &str, buffer: usize, cx: &RunCx) -> Result<Bound, n
         key = format!("{key} of {}", cx.name);
     }
     let bound = cx.listeners.open(&key, || Bound::bind(endpoint, buffer))?;
+    // One that was bound already has the buffer of the configuration before.
+    bound.ask(buffer);
     let endpoint = bound.local_addr().map_or_else(|| endpoint.to_owned(), |address| address.to_string());
     let granted = bound.granted().unwrap_or_default();
     tracing::info!(
