@@ -149,10 +149,16 @@ impl Receiver {
     pub async fn readable(&mut self) -> io::Result<()> {
         let watched = match (self.watched.take(), self.spare.take()) {
             (Some(watched), _) => watched,
-            (None, Some(spare)) => tokio::net::UdpSocket::from_std(spare)?,
-            (None, None) => tokio::net::UdpSocket::from_std(self.shared.socket.try_clone()?)?,
+            (None, Some(spare)) => self.watch(spare)?,
+            (None, None) => self.watch(self.shared.socket.try_clone()?)?,
         };
         self.watched.insert(watched).readable().await
+    }
+
+    /// Watches a socket. One that can't be watched is closed, and its descriptor taken again before anybody else has it.
+    fn watch(&mut self, socket: std::net::UdpSocket) -> io::Result<tokio::net::UdpSocket> {
+        tokio::net::UdpSocket::from_std(socket)
+            .inspect_err(|_| self.spare = self.shared.socket.try_clone().ok())
     }
 
     /// From now until somebody waits for [`readable`](Self::readable) again, datagrams come without waking anybody: for

@@ -140,3 +140,27 @@ fn another_buffer_can_be_asked_for_later() {
     bound.ask(1);
     assert_eq!(bound.granted(), small);
 }
+
+#[test]
+fn a_socket_that_can_t_be_watched_is_spare_again() {
+    let runtime = || tokio::runtime::Builder::new_current_thread().enable_io().build().unwrap();
+    let (gone, alive) = (runtime(), runtime());
+    let (bound, client) = pair(1 << 20);
+    let mut receiver = {
+        let _entered = alive.enter();
+        bound.receiver().unwrap()
+    };
+    receiver.unwatch();
+    let closed = gone.handle().clone();
+    drop(gone);
+    for _ in 0..2 {
+        let _entered = closed.enter();
+        let mut waiting = std::pin::pin!(receiver.readable());
+        let polled = waiting.as_mut().poll(&mut std::task::Context::from_waker(std::task::Waker::noop()));
+        assert!(matches!(polled, std::task::Poll::Ready(Err(_))), "{polled:?}");
+    }
+    assert!(receiver.spare.is_some(), "no descriptor has to be found for the next time");
+    client.send(b"one").unwrap();
+    alive.block_on(receiver.readable()).unwrap();
+    assert_eq!(receiver.take(|_| ()).unwrap().datagrams, 1);
+}
