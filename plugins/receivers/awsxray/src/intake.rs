@@ -89,6 +89,11 @@ impl Intake {
         }
     }
 
+    /// Nobody takes what is collected any more.
+    pub(crate) fn give_up(&mut self) {
+        self.lanes().for_each(Lane::give_up);
+    }
+
     /// Takes one datagram.
     pub(crate) fn take(&mut self, datagram: &[u8]) {
         match header::document(datagram) {

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
-use component::{Outlet, RunCx};
+use component::{Outlet, RunCx, SHUTDOWN};
 use data::{Batch, Budget, Clock, Part, Reservation, Signal, Time};
 use tokio::sync::mpsc;
 use tokio::time::Instant;
@@ -170,6 +170,17 @@ impl Lane {
         {
             place.send(batch);
         }
+    }
+
+    /// Puts what is collected into the books as refused, and drops it.
+    pub(crate) fn give_up(&mut self) {
+        let items = std::mem::take(&mut self.items);
+        if items > 0 {
+            self.refuse(SHUTDOWN, items);
+        }
+        self.buffer = Vec::new();
+        self.ends.clear();
+        self.begun = None;
     }
 
     /// What is collected as a batch that is in the books.

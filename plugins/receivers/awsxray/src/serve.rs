@@ -31,6 +31,9 @@ const GRAIN: Duration = Duration::from_millis(1);
 /// After an error of the socket, or of the event queue, which is not asked meanwhile.
 const AFTER_ERROR: Duration = Duration::from_millis(100);
 
+/// How long what was taken may look for a place when time is up. Who has not ended after a second is cut off.
+const LAST_WORDS: Duration = Duration::from_millis(500);
+
 /// Looks at the socket at the end, each of [`MOST_AT_ONCE`] datagrams: somebody may go on sending for ever.
 const LAST_LOOKS: usize = 256;
 
@@ -177,24 +180,43 @@ fn gather(granted: usize) -> Duration {
     GATHER.min(Duration::from_secs_f64(datagrams as f64 / FASTEST as f64))
 }
 
-/// Takes what has come before the end, and hands everything on.
+/// Takes what has come before the end, and hands everything on, as long as there is time. What is left then is in the books
+/// as refused: whoever waits for a place longer is cut off, and nobody would know of it.
 async fn finish(receiver: &mut Receiver, intake: &mut Intake, cx: &RunCx) {
+    let handing_on = async {
+        take_rest(receiver, intake, cx).await;
+        intake.flush().await;
+    };
+    let time_is_up = async {
+        cx.stopping.cancelled().await;
+        // What ends behind takes in some of it, perhaps to keep it.
+        sleep(LAST_WORDS).await;
+    };
+    tokio::select! {
+        biased;
+        () = handing_on => {}
+        () = time_is_up => {}
+    }
+    intake.give_up();
+}
+
+/// Takes what the kernel has.
+async fn take_rest(receiver: &mut Receiver, intake: &mut Intake, cx: &RunCx) {
     for _ in 0..LAST_LOOKS {
         while !intake.has_room().await {
             tokio::select! {
-                // Time is up: what the kernel has stays with it.
-                () = cx.stopping.cancelled() => return intake.flush().await,
+                // What the kernel has stays with it.
+                () = cx.stopping.cancelled() => return,
                 () = sleep(GRAIN) => intake.flush_due(),
             }
         }
-        let Ok(taken) = receiver.take_now(|datagram| intake.take(datagram)) else { break };
+        let Ok(taken) = receiver.take_now(|datagram| intake.take(datagram)) else { return };
         told(intake, cx, taken);
         if taken.datagrams == 0 {
-            break;
+            return;
         }
         tokio::task::yield_now().await;
     }
-    intake.flush().await;
 }
 
 fn told(intake: &mut Intake, cx: &RunCx, taken: Taken) {

@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use component::{
-    Capacity, Edge, Entry, Facilities, Fatal, Inbox, Listeners, NodeId, Outlet, Workers, channel,
+    Capacity, Edge, Entry, Facilities, Fatal, Inbox, Listeners, NodeId, Outlet, SHUTDOWN, Workers, channel,
 };
 use data::{Account, Budget, Statement};
 use testkit::generate::{document, ids};
@@ -73,6 +73,7 @@ struct Running {
     /// What an exporter would tell X-Ray.
     records: Arc<xray::records::Counts>,
     draining: CancellationToken,
+    stopping: CancellationToken,
     task: JoinHandle<Ended>,
 }
 
@@ -111,7 +112,7 @@ impl Running {
             },
             ready,
         );
-        let draining = cx.draining.clone();
+        let (draining, stopping) = (cx.draining.clone(), cx.stopping.clone());
         let records = Arc::<xray::records::Counts>::default();
         cx.process.capabilities().offer(&xray::records::offered_to("awsxray"), Arc::downgrade(&records));
         let receiver = XrayReceiver { config, environment: Environment::default() };
@@ -119,7 +120,7 @@ impl Running {
         is_ready.await.expect("it becomes ready");
         let client = UdpSocket::bind("127.0.0.1:0").unwrap();
         client.connect(&endpoint).unwrap();
-        Self { endpoint, client, inboxes, accounts, budget, registry, records, draining, task }
+        Self { endpoint, client, inboxes, accounts, budget, registry, records, draining, stopping, task }
     }
 
     fn send(&self, document: &str) {
@@ -329,6 +330,37 @@ async fn what_the_kernel_drops_is_in_the_records() {
     assert!(dropped > 0.0);
     let record = running.records.take(1).expect("something was counted");
     assert!(record.contains(&format!("\"SegmentsSpilloverCount\":{dropped},")), "{record}");
+    running.finish().await;
+}
+
+#[tokio::test]
+async fn what_is_taken_and_finds_no_place_when_time_is_up_is_in_the_books() {
+    const SENT: u64 = 40;
+    let signals = [Signal::Traces, Signal::Xray];
+    let yaml = ", batch_delay: 1ms, max_held_mib: 1";
+    let running = Running::start(yaml, &signals, 1, Budget::unlimited()).await;
+    // One fills the pipeline, one waits for room there, one for its turn; the rest is collected.
+    for id in 1..=SENT {
+        running.send(&document(id));
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+    running.draining.cancel();
+    tokio::time::sleep(Duration::from_millis(100)).await;
+    running.stopping.cancel();
+    let told = tokio::time::Instant::now();
+    for signal in signals {
+        let statement = || running.accounts[&signal].statement();
+        while statement().entered < SENT && told.elapsed() < Duration::from_secs(10) {
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+        let statement = statement();
+        assert_eq!(statement.entered, SENT, "{signal}: {statement}");
+        assert!(
+            statement.refused.iter().any(|(reason, items)| *reason == SHUTDOWN && *items > 0),
+            "{statement}"
+        );
+    }
+    // Then what was on its way goes on.
     running.finish().await;
 }
 
