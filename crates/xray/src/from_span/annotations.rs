@@ -112,19 +112,20 @@ impl<'m> Extras<'m> {
         self.annotations.clear();
         self.default.clear();
         self.namespaces.clear();
-        let listed = span.get(Key::Annotations).map(Attribute::value);
-        let mut listed: Vec<&[u8]> = match listed {
-            Some(AnyValue::Array(names)) => {
-                names.filter_map(|name| name.as_text()).map(|name| name.as_bytes()).collect()
-            }
-            _ => Vec::new(),
-        };
-        // A sender may list any number of names.
-        listed.sort_unstable();
+        let listed = listed(span);
         if left.resource {
             self.collect_resource(span, resource, &listed, context);
             context.room.add(resource.cut);
         }
+        self.collect_own(span, &listed, left, context);
+        if context.options.keep_events {
+            self.collect_events(span, &mut context.room);
+        }
+    }
+
+    /// Gathers the span's own attributes.
+    #[inline]
+    fn collect_own(&mut self, span: &SpanRead<'m>, listed: &[&[u8]], left: Left, context: &Context) {
         let index_all = context.options.index_all_attributes;
         let mut merged = Vec::new();
         for attribute in &span.attributes {
@@ -152,9 +153,6 @@ impl<'m> Extras<'m> {
         }
         for (key, value) in merged.into_iter().flat_map(scan::members_of) {
             self.default.push(Item::new(scan::unescape(key), Written::Json(value)));
-        }
-        if context.options.keep_events {
-            self.collect_events(span, &mut context.room);
         }
     }
 
@@ -264,6 +262,19 @@ impl<'m> Extras<'m> {
         }
         out.push(b'}');
     }
+}
+
+/// The names of attributes that the span itself wants as annotations, sorted: a sender may list any number of them.
+#[inline]
+fn listed<'m>(span: &SpanRead<'m>) -> Vec<&'m [u8]> {
+    let mut listed: Vec<&[u8]> = match span.get(Key::Annotations).map(Attribute::value) {
+        Some(AnyValue::Array(names)) => {
+            names.filter_map(|name| name.as_text()).map(|name| name.as_bytes()).collect()
+        }
+        _ => Vec::new(),
+    };
+    listed.sort_unstable();
+    listed
 }
 
 /// The namespace of the metadata that an attribute holds.

@@ -92,21 +92,8 @@ fn write_event(
     resource: &ResourceRead<'_>,
     context: &mut Context,
 ) {
-    let mut kind = Cow::Borrowed("");
-    let mut message = Cow::Borrowed("");
-    let mut trace = Cow::Borrowed("");
+    let Told { kind, message, trace } = Told::of(event);
     let kept = if context.options.preserve_xray_fields { Kept::of(event) } else { Kept::default() };
-    for attribute in event.attributes() {
-        let place = match attribute.key().as_bytes() {
-            b"exception.type" => &mut kind,
-            b"exception.message" => &mut message,
-            b"exception.stacktrace" => &mut trace,
-            _ => continue,
-        };
-        if let AnyValue::String(text) = attribute.value() {
-            *place = text.to_str();
-        }
-    }
     let exceptions =
         stack::parse(resource.language, &trace, Exception::new(&kind, message), &context.options);
     let remote = kept.remote.unwrap_or(matches!(span.kind, Kind::Client | Kind::Producer));
@@ -134,6 +121,32 @@ fn write_event(
         }
         write_stack(out, frames);
         out.push(b'}');
+    }
+}
+
+/// What an exception event tells, each empty unless it is there.
+#[derive(Clone, Debug, Default)]
+struct Told<'m> {
+    kind: Cow<'m, str>,
+    message: Cow<'m, str>,
+    trace: Cow<'m, str>,
+}
+
+impl<'m> Told<'m> {
+    fn of(event: &Event<'m>) -> Self {
+        let mut told = Self::default();
+        for attribute in event.attributes() {
+            let place = match attribute.key().as_bytes() {
+                b"exception.type" => &mut told.kind,
+                b"exception.message" => &mut told.message,
+                b"exception.stacktrace" => &mut told.trace,
+                _ => continue,
+            };
+            if let AnyValue::String(text) = attribute.value() {
+                *place = text.to_str();
+            }
+        }
+        told
     }
 }
 

@@ -69,34 +69,15 @@ pub(super) fn write<'m>(
     out.extend_from_slice(b"{\"name\":\"");
     let by_aws_service = name::write(out, span, resource, shape.name, &context.options);
     let id = shape.id.unwrap_or(span.span_id);
-    if id == [0; 8] {
-        out.extend_from_slice(b"\",\"id\":null,\"start_time\":");
-    } else {
-        out.extend_from_slice(b"\",\"id\":\"");
-        out.extend_from_slice(&ids::segment_id(id));
-        out.extend_from_slice(b"\",\"start_time\":");
-    }
-    json::seconds(out, span.start);
-    out.push(b',');
+    write_id_and_start(out, id, span.start);
     write_whose(out, span, resource);
     if shape.links && !span.links.is_empty() {
         links::write(out, span, context);
     }
-    out.extend_from_slice(b"\"trace_id\":\"");
-    out.extend_from_slice(&ids::trace_id(span.trace_id));
-    match span.get(Key::InProgress).map(Attribute::value) {
-        Some(AnyValue::Bool(true)) => out.extend_from_slice(b"\",\"in_progress\":true"),
-        _ => {
-            out.extend_from_slice(b"\",\"end_time\":");
-            json::seconds(out, span.end);
-        }
-    }
+    write_trace_and_end(out, span);
     http::write(out, span, shape, &context.options);
     write_flags(out, http::flags(span));
-    let mut consumed = http::KEYS.with(aws::KEYS);
-    if context.options.keep_network_attributes && !http::is_present(span) {
-        consumed = aws::KEYS;
-    }
+    let mut consumed = consumed_by_blocks(span, context);
     if (span.is_error() || !span.events.is_empty()) && cause::write(out, span, resource, context) {
         consumed.insert(Key::HttpStatusText);
     }
@@ -120,6 +101,43 @@ pub(super) fn write<'m>(
     }
     out.push(b'}');
     id
+}
+
+/// Ends the name, and appends the members `id` and `start_time`, with a comma behind them.
+#[inline]
+fn write_id_and_start(out: &mut Vec<u8>, id: [u8; 8], start: u64) {
+    if id == [0; 8] {
+        out.extend_from_slice(b"\",\"id\":null,\"start_time\":");
+    } else {
+        out.extend_from_slice(b"\",\"id\":\"");
+        out.extend_from_slice(&ids::segment_id(id));
+        out.extend_from_slice(b"\",\"start_time\":");
+    }
+    json::seconds(out, start);
+    out.push(b',');
+}
+
+/// Appends the members `trace_id`, and `in_progress` or `end_time`.
+#[inline]
+fn write_trace_and_end(out: &mut Vec<u8>, span: &SpanRead<'_>) {
+    out.extend_from_slice(b"\"trace_id\":\"");
+    out.extend_from_slice(&ids::trace_id(span.trace_id));
+    match span.get(Key::InProgress).map(Attribute::value) {
+        Some(AnyValue::Bool(true)) => out.extend_from_slice(b"\",\"in_progress\":true"),
+        _ => {
+            out.extend_from_slice(b"\",\"end_time\":");
+            json::seconds(out, span.end);
+        }
+    }
+}
+
+/// The attributes that the blocks `http` and `aws` have a place for.
+#[inline]
+fn consumed_by_blocks(span: &SpanRead<'_>, context: &Context) -> KeySet {
+    if context.options.keep_network_attributes && !http::is_present(span) {
+        return aws::KEYS;
+    }
+    http::KEYS.with(aws::KEYS)
 }
 
 /// Without regard to local roots: servers and consumers begin segments, and so does what has no parent.

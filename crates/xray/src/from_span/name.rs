@@ -34,50 +34,75 @@ pub(super) fn write(
     first: Override,
     options: &Options,
 ) -> bool {
-    let service_name = || resource.service_name();
-    let overridden = match first {
-        Override::None => false,
-        Override::RemoteService => clean(out, remote_service(span)),
-        Override::LocalService => clean(out, span.text(Key::LocalService)) || clean(out, service_name()),
-    };
-    if overridden {
+    if write_override(out, span, resource, first) {
         // The namespace is still that of the usual name.
         return span.kind == Kind::Unspecified
             && span.text(Key::PeerService).is_empty()
             && !span.text(Key::AwsService).is_empty();
     }
-    let by_kind = match span.kind {
+    if write_by_kind(out, span, first) || clean(out, span.text(Key::PeerService)) {
+        return false;
+    }
+    if clean(out, span.text(Key::AwsService)) {
+        return true;
+    }
+    if !write_by_what_it_does(out, span, resource, options) {
+        out.extend_from_slice(b"span");
+    }
+    false
+}
+
+#[inline]
+fn write_override(
+    out: &mut Vec<u8>,
+    span: &SpanRead<'_>,
+    resource: &ResourceRead<'_>,
+    first: Override,
+) -> bool {
+    match first {
+        Override::None => false,
+        Override::RemoteService => clean(out, remote_service(span)),
+        Override::LocalService => {
+            clean(out, span.text(Key::LocalService)) || clean(out, resource.service_name())
+        }
+    }
+}
+
+/// The name that Application Signals has given.
+#[inline]
+fn write_by_kind(out: &mut Vec<u8>, span: &SpanRead<'_>, first: Override) -> bool {
+    match span.kind {
         Kind::Server => clean(out, span.text(Key::LocalService)),
         Kind::Internal if span.is_local_root() => clean(out, span.text(Key::LocalService)),
         // The service's segment knows nothing of the service that it calls.
         _ if first == Override::LocalService => false,
         Kind::Client | Kind::Producer | Kind::Consumer => clean(out, remote_service(span)),
         _ => false,
-    };
-    if by_kind || clean(out, span.text(Key::PeerService)) {
-        return false;
     }
-    if clean(out, span.text(Key::AwsService)) {
-        return true;
-    }
+}
+
+/// The name of what is called or, of a service's segment, of the service; else the span's own.
+#[inline]
+fn write_by_what_it_does(
+    out: &mut Vec<u8>,
+    span: &SpanRead<'_>,
+    resource: &ResourceRead<'_>,
+    options: &Options,
+) -> bool {
     let named_by_service = match span.kind {
         Kind::Server => true,
         Kind::Consumer => options.consumers_named_by_service,
         _ => false,
     };
-    let named = clean_database(out, span, options)
-        || named_by_service && clean(out, service_name())
+    clean_database(out, span, options)
+        || named_by_service && clean(out, resource.service_name())
         || clean(out, span.text(Key::RpcService))
         || clean(out, span.text(Key::HttpHost))
         || clean(out, span.text(Key::NetPeerName))
         || options.stable_names
             && matches!(span.kind, Kind::Client | Kind::Producer)
             && clean(out, span.text(Key::ServerAddress))
-        || clean(out, span.name);
-    if !named {
-        out.extend_from_slice(b"span");
-    }
-    false
+        || clean(out, span.name)
 }
 
 /// `aws.remote.service`, for a call by an AWS SDK without the SDK's prefix.
