@@ -92,3 +92,37 @@ fn lines_are_handed_over_before_the_input_ends() {
         assert!(matches!(next(), (Piece::Document(_), place) if place == format!("line {line}")));
     }
 }
+
+#[test]
+fn any_input_is_the_same_however_it_comes() {
+    const PARTS: [&str; 16] = [
+        "{",
+        "}",
+        "[",
+        "]",
+        "\"",
+        ",",
+        ":",
+        "1",
+        "\"id\":",
+        "{\"id\":1}",
+        "\n",
+        "\n",
+        " ",
+        "\\",
+        "a",
+        "\u{2}",
+    ];
+    let mut random = 0x9e37_79b9_u32;
+    for _ in 0..5_000 {
+        let mut text = String::new();
+        for _ in 0..24 {
+            random = random.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+            text.push_str(PARTS[random as usize >> 8 & 15]);
+        }
+        let input: &'static [u8] = text.leak().as_bytes();
+        let whole = pieces(input, 1 << 16);
+        assert_eq!(pieces(input, 1), whole, "{}", input.escape_ascii());
+        assert!(whole.len() <= input.len(), "{whole:?}");
+    }
+}
