@@ -103,7 +103,8 @@ impl Lane {
             let Ok(reservation) = self.budget.reserve(COMPLETE) else { return false };
             let flush_at = Instant::now() + self.delay;
             self.begun = Some(Begun { arrived: self.clock.now(), flush_at, reservation });
-            self.buffer.reserve(self.usual);
+            // Somewhat more, since a buffer that grows is copied whole.
+            self.buffer.reserve(self.usual + self.usual / 8);
         }
         true
     }
@@ -191,7 +192,7 @@ impl Lane {
         let Begun { arrived, reservation, .. } = self.begun.take()?;
         let (items, mut buffer) = (std::mem::take(&mut self.items), std::mem::take(&mut self.buffer));
         self.usual = buffer.len().min(COMPLETE);
-        if buffer.len() < buffer.capacity() / 4 * 3 {
+        if buffer.len() < buffer.capacity() / 2 {
             buffer.shrink_to_fit();
         }
         let whole_len = buffer.len();
