@@ -24,6 +24,8 @@ pub struct Progress<M> {
     pub memory: M,
     /// The items whose fate is known.
     pub settled: Settled,
+    /// The last attempt ended because of what is in the batch: the destination takes others. Those need not wait for it.
+    pub passing: bool,
     /// What is not settled is whole in `memory`: the batch may come back without its bytes.
     pub remembered: bool,
 }

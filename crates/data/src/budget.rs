@@ -80,6 +80,12 @@ impl Budget {
         self.limit.load(Ordering::Relaxed)
     }
 
+    /// Whether all of it is held: what is made all the same goes beyond the limit.
+    #[must_use]
+    pub fn is_exhausted(&self) -> bool {
+        self.held().saturating_add(self.buffers()) >= self.limit()
+    }
+
     /// Bytes in the buffers of connections.
     #[must_use]
     pub fn buffers(&self) -> usize {

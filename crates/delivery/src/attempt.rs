@@ -85,6 +85,7 @@ impl<E: Exporter> Delivery<E> {
         let first_wait = || Backoff::new(retry, self.cx.clock.now().mono);
         let (mut started, mut backoff, mut delivered) = (Instant::now(), first_wait(), 0);
         loop {
+            progress.passing = false;
             let refused = match self.attempt(batch, progress).await? {
                 Ok(accepted) => return Ok(accepted),
                 Err(refused) => refused,
@@ -109,19 +110,26 @@ impl<E: Exporter> Delivery<E> {
                     Refused { message: message.into(), ..refused },
                 ));
             }
-            // The destination takes what it is sent, but for a few items: others need not wait with those. That there are
-            // not too many such batches is the queue's bound, in which each keeps its room.
-            if progress.settled.delivered() > 0 && !batch.ticket.is_awaited() {
-                place.leave();
-                if progress.remembered {
-                    batch.replace(Vec::new(), batch.items());
-                }
-            }
+            self.make_way(batch, progress, place);
             self.pause(wait, &refused).await?;
             tokio::select! {
-                () = place.take() => {}
+                () = place.take_again() => {}
                 () = self.cx.stopping.cancelled() => return Err(time_is_up(&refused.message)),
             }
+        }
+    }
+
+    /// Lets others have the place of a batch that waits because of what is in it. How many such batches there are is bounded
+    /// by the queue, in which each keeps its room, and by memory: where there is none, no further one is begun.
+    fn make_way(&self, batch: &mut Batch, progress: &Progress<E::Memory>, place: &mut Place) {
+        if !progress.passing || batch.ticket.is_awaited() {
+            return;
+        }
+        if progress.remembered {
+            batch.replace(Vec::new(), batch.items());
+        }
+        if !self.cx.budget.is_exhausted() {
+            place.leave();
         }
     }
 

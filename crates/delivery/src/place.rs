@@ -6,40 +6,52 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 /// The places of a stage.
 #[derive(Clone)]
-pub(crate) struct Places(Arc<Semaphore>);
+pub(crate) struct Places {
+    all: Arc<Semaphore>,
+    /// As many of them as those may have at a time that come back: new ones find a place however many wait to come back.
+    again: Arc<Semaphore>,
+}
 
 /// The place of one delivery, which it has, or has left.
 pub(crate) struct Place {
     places: Places,
-    permit: Option<OwnedSemaphorePermit>,
+    held: Option<Held>,
+}
+
+struct Held {
+    _place: Option<OwnedSemaphorePermit>,
+    _again: Option<OwnedSemaphorePermit>,
 }
 
 impl Places {
     pub(crate) fn new(count: usize) -> Self {
-        Self(Arc::new(Semaphore::new(count.min(Semaphore::MAX_PERMITS))))
+        let of = |count: usize| Arc::new(Semaphore::new(count.clamp(1, Semaphore::MAX_PERMITS)));
+        Self { all: of(count), again: of(count / 2) }
     }
 
-    /// Waits for a place.
-    pub(crate) async fn take(&self) -> Place {
-        Place { places: self.clone(), permit: self.acquire().await }
-    }
-
-    async fn acquire(&self) -> Option<OwnedSemaphorePermit> {
-        // Never closed.
-        Arc::clone(&self.0).acquire_owned().await.ok()
+    /// Waits for a place. Those that wait come one after the other.
+    pub(crate) async fn take(self) -> Place {
+        let held = Held { _place: acquire(&self.all).await, _again: None };
+        Place { places: self, held: Some(held) }
     }
 }
 
 impl Place {
     /// Lets another delivery have it.
     pub(crate) fn leave(&mut self) {
-        self.permit = None;
+        self.held = None;
     }
 
     /// Waits for a place, unless it has one.
-    pub(crate) async fn take(&mut self) {
-        if self.permit.is_none() {
-            self.permit = self.places.acquire().await;
+    pub(crate) async fn take_again(&mut self) {
+        if self.held.is_none() {
+            let again = acquire(&self.places.again).await;
+            self.held = Some(Held { _place: acquire(&self.places.all).await, _again: again });
         }
     }
+}
+
+async fn acquire(places: &Arc<Semaphore>) -> Option<OwnedSemaphorePermit> {
+    // Never closed.
+    Arc::clone(places).acquire_owned().await.ok()
 }

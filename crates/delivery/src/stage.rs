@@ -17,7 +17,7 @@ use tokio::time::Instant;
 use crate::attempt::Delivery;
 use crate::joining::{Joining, Ready};
 use crate::metrics::Metrics;
-use crate::place::Places;
+use crate::place::{Place, Places};
 use crate::settings::Settings;
 
 /// Wraps an exporter. `concurrency` is how many exports may run at once when there is no queue to say so.
@@ -202,24 +202,32 @@ impl<E: Exporter> Stage<E> {
         }
     }
 
+    /// Waits for a place, in its turn, unless time is up before.
+    async fn place(&mut self) -> Result<Option<Place>, BoxError> {
+        let stopping = self.delivery.cx.stopping.clone();
+        let mut taken = std::pin::pin!(self.places.clone().take());
+        loop {
+            tokio::select! {
+                biased;
+                place = &mut taken => return Ok(Some(place)),
+                Some(ended) = self.deliveries.join_next() => ended?,
+                () = stopping.cancelled() => return Ok(None),
+            }
+        }
+    }
+
     /// Starts deliveries, waiting for a free place for each. What has none when time is up is left.
     async fn dispatch(&mut self, ready: Vec<Ready>) -> Result<(), BoxError> {
-        let stopping = self.delivery.cx.stopping.clone();
         let mut ready = VecDeque::from(ready);
         while !ready.is_empty() {
-            let place = tokio::select! {
-                biased;
-                Some(ended) = self.deliveries.join_next() => {
-                    ended?;
-                    continue;
-                }
-                place = self.places.take() => place,
-                () = stopping.cancelled() => {
-                    self.left.extend(ready);
-                    return Ok(());
-                }
+            let Some(place) = self.place().await? else {
+                self.left.extend(ready);
+                return Ok(());
             };
             let Some(Ready { batch, room }) = ready.pop_front() else { break };
+            while let Some(ended) = self.deliveries.try_join_next() {
+                ended?;
+            }
             let delivery = Arc::clone(&self.delivery);
             delivery.metrics.dispatched(&batch);
             let in_flight = InFlight::new(&self.in_flight);

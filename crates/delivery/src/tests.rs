@@ -44,6 +44,8 @@ struct Script {
     hangs_on: Option<usize>,
     /// It keeps what is not settled.
     remembers: bool,
+    /// Batches whose first id can't be divided by three deliver one item and then come back after so long, for ever.
+    slow: Option<Duration>,
     started: Option<Instant>,
     closed: Arc<Mutex<u32>>,
 }
@@ -72,6 +74,14 @@ impl Exporter for Script {
         self.attempts.lock().unwrap().push(progress.memory);
         let at = self.started.map(|started| started.elapsed()).unwrap_or_default();
         self.calls.lock().unwrap().push((at, ids(batch)));
+        if let Some(time) = self.slow
+            && ids(batch).first().is_some_and(|id| id % 3 != 0)
+        {
+            tokio::time::sleep(time).await;
+            progress.settled.deliver(usize::from(progress.memory == 1));
+            progress.passing = true;
+            return Err(Refused::retry("not this one"));
+        }
         let answer = {
             let mut answers = self.answers.lock().unwrap();
             match answers.front() {
@@ -83,6 +93,7 @@ impl Exporter for Script {
             }
         };
         progress.remembered = self.remembers;
+        progress.passing = matches!(answer, Some(Answer::Settle(..)));
         let mut answer = answer;
         if let Some(Answer::Settle(taken, odd, then)) = answer {
             progress.settled.deliver(taken);
@@ -308,6 +319,27 @@ async fn what_is_delivered_in_part_waits_without_a_consumer() {
     assert_eq!(waited.elapsed().as_secs(), 5);
     assert_eq!(node.finish().await.to_string(), "entered 9 = left 9");
     assert_eq!(script.times().iter().filter(|at| **at == 5.0).count(), 2);
+}
+
+/// Two thirds of what comes is tried for a minute each time and comes back.
+#[tokio::test(start_paused = true)]
+async fn new_batches_have_their_turn_among_those_that_come_back() {
+    for num_consumers in [1, 4] {
+        let script = Script { slow: Some(Duration::from_secs(60)), ..Script::new([]) };
+        let queue = SendingQueue { num_consumers, ..SendingQueue::default() };
+        let retry_on_failure =
+            Retry { max_elapsed_time: Duration::ZERO, randomization_factor: 0.0, ..Retry::default() };
+        let settings = QueueAndRetry { sending_queue: Optional::Some(queue), retry_on_failure }
+            .with_timeout(Duration::ZERO);
+        let node = node(&script, settings).await;
+        for first in 0..60 {
+            node.inlet.as_ref().unwrap().send(batch(Signal::Traces, first * 10, 3)).await.unwrap();
+        }
+        tokio::time::sleep(Duration::from_secs(60 * 200)).await;
+        node.stopping.cancel();
+        let statement = node.finish().await;
+        assert_eq!(statement.left, 60 + 40, "{num_consumers}: {statement}");
+    }
 }
 
 #[tokio::test(start_paused = true)]

@@ -4,6 +4,9 @@ use std::time::Duration;
 
 use serde_json::Value;
 
+/// Bytes of what the API says of a document or a call that are kept.
+const MAX_TEXT: usize = 1024;
+
 /// What becomes of a call.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Outcome {
@@ -52,6 +55,7 @@ pub(crate) fn outcome(
             _ => Outcome::Taken(Vec::new()),
         };
     }
+    let (code, message) = (code.map(cut), cut(message));
     let said = match (code, message) {
         (None, "") => format!("HTTP status {status}"),
         (None, message) => format!("HTTP status {status}: {message}"),
@@ -72,13 +76,18 @@ pub(crate) fn outcome(
 }
 
 fn unprocessed(list: Option<&Value>) -> Vec<Unprocessed> {
-    let text = |entry: &Value, key| entry.get(key).and_then(Value::as_str).map(str::to_owned);
+    let text = |entry: &Value, key| entry.get(key).and_then(Value::as_str).map(|text| cut(text).to_owned());
     let entry = |entry| Unprocessed {
         id: text(entry, "Id"),
         code: text(entry, "ErrorCode").unwrap_or_default(),
         message: text(entry, "Message").unwrap_or_default(),
     };
     list.and_then(Value::as_array).map(|list| list.iter().map(entry).collect()).unwrap_or_default()
+}
+
+/// As much of a text as is kept of it: it is there for each document.
+fn cut(text: &str) -> &str {
+    text.get(..text.floor_char_boundary(MAX_TEXT)).unwrap_or_default()
 }
 
 /// Whether an error's name asks for fewer calls. Source: the AWS SDKs' list of throttling codes.

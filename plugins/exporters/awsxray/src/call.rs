@@ -1,6 +1,7 @@
 //! One call of the API: its body, its repetitions, and what comes of it.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use aws::{Body, Client, ClientError};
@@ -34,6 +35,8 @@ pub(crate) struct Calls {
     notes: Arc<Notes>,
     draining: CancellationToken,
     workers: Semaphore,
+    /// Calls that the API has answered as it should.
+    answered: AtomicU64,
     throttle: Throttle,
     /// Attempts for one call.
     attempts: u32,
@@ -93,10 +96,16 @@ impl Calls {
             notes,
             draining,
             workers: Semaphore::new(config.workers()),
+            answered: AtomicU64::new(0),
             throttle: Throttle::default(),
             attempts: config.attempts(),
             outlasts_throttling: config.delivery.retry_on_failure.enabled,
         }
+    }
+
+    /// Calls that the API has answered as it should so far: when there are more, it works.
+    pub(crate) fn answered(&self) -> u64 {
+        self.answered.load(Ordering::Relaxed)
     }
 
     /// Whether documents that came back for this reason are sent again for as long as it takes.
@@ -118,6 +127,7 @@ impl Calls {
             let called = Instant::now();
             let next = match self.once(body).await {
                 Ok(Outcome::Taken(unprocessed)) => {
+                    self.answered.fetch_add(1, Ordering::Relaxed);
                     if unprocessed.iter().any(|one| answer::is_throttling(&one.code)) {
                         self.throttle.slow_down(Instant::now(), called, None);
                     } else {
@@ -168,7 +178,7 @@ impl Calls {
             }
             Outcome::Again(None, said) => Next::Soon(Failed::Broken(Refused::retry(said))),
             Outcome::Again(Some(after), said) => {
-                Next::End(Failed::Later(Refused::retry_after(after, Code::Unavailable, said)))
+                Next::End(Failed::Broken(Refused::retry_after(after, Code::Unavailable, said)))
             }
             Outcome::TooLarge(said) => Next::End(Failed::TooLarge(said)),
             Outcome::Invalid(said) => Next::End(Failed::Invalid(said)),

@@ -110,7 +110,7 @@ impl Documents {
     /// Counts what was added in the budget.
     pub(crate) fn count(&mut self, budget: &Arc<Budget>) {
         if let Self::Written { made, _counted } = self {
-            *_counted = Some(budget.force(made.bytes.capacity()));
+            *_counted = Some(budget.force(made.memory()));
         }
     }
 

@@ -74,7 +74,7 @@ struct Running {
 pub struct Memory {
     /// What is being sent.
     sending: Option<Wave>,
-    /// What came back, of the waves since the last pause.
+    /// What came back, and what was not reached when a wave was left.
     aside: Option<Wave>,
     /// How far the batch is.
     next: Position,
@@ -149,7 +149,9 @@ impl Exporter for AwsXray {
 
     async fn export(&self, batch: &Batch, progress: &mut Progress<Memory>) -> Result<Accepted, Refused> {
         let Some(running) = self.running.get() else { return Err(Refused::retry("not started")) };
+        let answered = running.calls.answered();
         let result = running.send_batch(batch, &mut progress.memory, &mut progress.settled).await;
+        progress.passing = running.calls.answered() > answered;
         progress.remembered = progress.memory.next.is_at_the_end(batch);
         result
     }

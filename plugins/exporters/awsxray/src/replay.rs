@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use component::{BoxError, Environment, Settled};
@@ -17,17 +17,24 @@ use crate::config::Config;
 use crate::dead_letter::Record;
 use crate::dead_letter::take::{Letters, Line, files, look};
 use crate::documents::Documents;
-use crate::round::Round;
+use crate::round::{self, Round};
 use crate::work::{Refusal, Wave};
 
 /// Bytes of documents that are read before they are sent.
 const CHUNK: usize = 8 << 20;
 
-/// Rounds in a row in which nothing is taken before what is left is kept.
-const MAX_IN_VAIN: u32 = 3;
+/// Rounds in a row in which nothing is taken before what is left is kept: as many as it takes until calls that fail, and are
+/// halved each time, have one document.
+const MAX_IN_VAIN: u32 = 6;
 
 /// The wait after the first of them; each further one is as much longer.
-const PAUSE: Duration = Duration::from_millis(200);
+const PAUSE: Duration = Duration::from_millis(100);
+
+/// So long it goes on while no call is answered.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// Pieces of files in a row of which no call is answered before no more are tried.
+const MAX_PIECES_IN_VAIN: usize = 2;
 
 /// What a replay found and did.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -44,6 +51,9 @@ pub struct Report {
     pub unreadable: usize,
     /// Why it ended before its end.
     pub stopped: Option<String>,
+    /// Pieces of files of which nothing was taken, one after the other, since no call was answered; and why.
+    in_vain: usize,
+    why: String,
 }
 
 impl Report {
@@ -51,6 +61,27 @@ impl Report {
     #[must_use]
     pub fn left(&self) -> usize {
         self.kept.values().sum()
+    }
+
+    /// Counts what is in a file that is not tried. Somebody else may have it, or be done with it.
+    fn passes(&mut self, path: &Path) -> io::Result<()> {
+        match look(path) {
+            Ok(mut lines) => lines.try_for_each(|line| {
+                self.keeps(&[line?]);
+                Ok(())
+            }),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// No call of a piece was answered.
+    fn failed_in_vain(&mut self, why: &str) {
+        self.in_vain += 1;
+        self.why = why.to_owned();
+        if self.in_vain >= MAX_PIECES_IN_VAIN {
+            self.stopped = Some(self.why.clone());
+        }
     }
 
     fn keeps(&mut self, lines: &[Line]) {
@@ -98,11 +129,12 @@ pub async fn replay(
     for path in files(directory)? {
         if report.stopped.is_none() {
             replay.file(path, &mut report).await?;
-            continue;
+        } else {
+            report.passes(&path)?;
         }
-        for line in look(&path)? {
-            report.keeps(&[line?]);
-        }
+    }
+    if report.delivered == 0 && report.in_vain > 0 {
+        report.stopped.get_or_insert_with(|| report.why.clone());
     }
     Ok(report)
 }
@@ -148,8 +180,8 @@ impl Replay {
         }
     }
 
-    /// Sends records; those that were not taken come back with what was said of them. What makes its call fail stops no
-    /// other; it is over when nothing at all is taken.
+    /// Sends records; those that were not taken come back with what was said of them. What makes its call fail, or is not
+    /// processed, stops no other; it is over when the API answers no call of several pieces.
     async fn send(&self, mut records: Vec<Record>, report: &mut Report) -> Vec<Record> {
         if report.stopped.is_some() {
             return records;
@@ -157,12 +189,13 @@ impl Replay {
         let document = |record: &Record| Bytes::copy_from_slice(record.document.as_bytes());
         let mut wave = Wave::new(Documents::AsTheyCame(records.iter().map(document).collect()));
         let (mut settled, mut has_taken, mut in_vain) = (Settled::default(), false, 0);
-        let round =
-            Round { calls: &self.calls, budget: &self.budget, max_bytes: self.max_bytes, told: &|_, _| {} };
+        let (calls, budget, max_bytes) = (&self.calls, &self.budget, self.max_bytes);
+        let round = Round { calls, budget, max_bytes, keeps: true, told: &|_, _| {} };
+        let begun = Instant::now();
         while wave.fates.open() > 0 {
             let came = round.send(&mut wave, &mut has_taken, &mut settled).await;
             in_vain = if came.taken { 0 } else { in_vain + 1 };
-            if in_vain <= MAX_IN_VAIN {
+            if in_vain <= MAX_IN_VAIN && (came.answered || begun.elapsed() < PATIENCE) {
                 tokio::time::sleep(PAUSE * in_vain).await;
                 continue;
             }
@@ -172,15 +205,15 @@ impl Replay {
                 // Named by none of their ids, which goes on alone.
                 (None, None) => continue,
             };
-            if !has_taken {
-                report.stopped = Some(message.clone());
+            if !came.answered && !has_taken {
+                report.failed_in_vain(&message);
             }
-            wave.unwritten.extend(wave.fates.left().into_iter().map(|document| Refusal {
-                document,
-                code: code.clone(),
-                message: message.clone(),
-            }));
+            let left = wave.fates.left();
+            wave.unwritten.extend(round::refusals(&left, &code, &message));
             break;
+        }
+        if has_taken {
+            report.in_vain = 0;
         }
         for Refusal { document, code, message } in wave.unwritten {
             if let Some(record) = records.get_mut(document) {

@@ -17,7 +17,7 @@ use crate::work::{Call, Fates, Refusal, Wave};
 /// Documents that are found invalid by themselves before all of their calls are taken for invalid, unless some were taken.
 const MAX_INVALID: usize = 4;
 
-/// Calls that fail, none being taken in between, before no more are begun.
+/// Calls that fail, none being answered in between, before no more are begun.
 const MAX_FAILED: usize = 3;
 
 /// What a round needs.
@@ -26,6 +26,8 @@ pub(crate) struct Round<'a> {
     pub(crate) budget: &'a Arc<Budget>,
     /// Of a call's body.
     pub(crate) max_bytes: usize,
+    /// What is refused for good is kept in `unwritten`.
+    pub(crate) keeps: bool,
     /// Hears of what was refused for good, before it is counted.
     pub(crate) told: &'a (dyn Fn(&Documents, &[Refusal]) + Sync),
 }
@@ -33,13 +35,15 @@ pub(crate) struct Round<'a> {
 /// What came of a round, besides what the wave says.
 #[derive(Default)]
 pub(crate) struct Came {
+    /// A call was answered as it should be.
+    pub(crate) answered: bool,
     /// Something was taken.
     pub(crate) taken: bool,
     /// Why a document came back that may be taken another time: one that has to wait, if any has.
     pub(crate) back: Option<Unprocessed>,
     /// Why a call failed that may go better later.
     pub(crate) failed: Option<Refused>,
-    /// Calls that failed since one was taken.
+    /// Calls that failed since one was answered.
     in_a_row: usize,
     /// Documents that were found invalid by themselves.
     invalid: usize,
@@ -49,7 +53,7 @@ impl Round<'_> {
     /// Sends what is open of a wave, in as many calls as it needs, several at once. What was refused for good is settled,
     /// and in the wave's `unwritten`. `has_taken` says whether the API has taken anything of the batch.
     pub(crate) async fn send(&self, wave: &mut Wave, has_taken: &mut bool, settled: &mut Settled) -> Came {
-        let Wave { documents, fates, unwritten } = wave;
+        let Wave { documents, fates, unwritten, in_vain } = wave;
         let documents = &*documents;
         let mut waiting = Waiting::new(documents, fates.calls(documents, self.max_bytes), self.budget);
         let mut under_way = FuturesUnordered::new();
@@ -64,11 +68,15 @@ impl Round<'_> {
                     continue;
                 }
                 Some(done) = under_way.next() => done,
-                else => return came,
+                else => break,
             };
             *has_taken |= result.as_ref().is_ok_and(|unprocessed| unprocessed.len() < call.len());
             let refusals = match result {
                 Ok(unprocessed) => {
+                    if std::mem::take(in_vain) {
+                        // The API was away: calls have not failed because of what is in them.
+                        fates.forget_limits();
+                    }
                     self.note(&mut came, &call, &unprocessed);
                     fates.taken(documents, &call, unprocessed, settled)
                 }
@@ -77,13 +85,18 @@ impl Round<'_> {
             if !refusals.is_empty() {
                 (self.told)(documents, &refusals);
                 fates.refused(documents, &refusals, settled);
-                unwritten.extend(refusals);
+                if self.keeps {
+                    unwritten.extend(refusals);
+                }
             }
         }
+        *in_vain = came.failed.is_some() && !came.answered;
+        came
     }
 
     /// Notes a call that was taken, but for some documents.
     fn note(&self, came: &mut Came, call: &Call, unprocessed: &[Unprocessed]) {
+        came.answered = true;
         came.taken |= unprocessed.len() < call.len();
         came.in_a_row = 0;
         let mut again = unprocessed.iter().filter(|one| answer::may_be_sent_again(&one.code));

@@ -66,7 +66,9 @@ impl Running {
     pub(crate) async fn give_up(&self, batch: &Batch, memory: &mut Memory, settled: &mut Settled, why: &str) {
         let rejected: usize = settled.rejected().iter().map(|rejected| rejected.items).sum();
         let left = batch.items().saturating_sub(settled.delivered() + rejected);
-        let mut missing = Missing { left, not_kept: &self.counters.not_kept };
+        let begun = [&memory.sending, &memory.aside].into_iter().flatten();
+        let unwritten: usize = begun.map(|wave| wave.unwritten.len()).sum();
+        let mut missing = Missing { left: left + unwritten, not_kept: &self.counters.not_kept };
         loop {
             let wave = match memory.sending.take().or_else(|| memory.aside.take()) {
                 None => self.next(batch, &mut memory.next, settled).await.unwrap_or_default(),
@@ -75,8 +77,7 @@ impl Running {
             let Some(mut wave) = wave else { break };
             let given_up = wave.fates.left();
             wave.unwritten.extend(refusals(&given_up, answer::GIVEN_UP, why));
-            self.bury(&mut wave).await;
-            missing.left = missing.left.saturating_sub(given_up.len());
+            self.bury(&mut wave, |begun| missing.left = missing.left.saturating_sub(begun)).await;
             self.translators.done(wave.documents);
         }
         missing.left = 0;
@@ -117,12 +118,12 @@ impl Running {
         settled: &mut Settled,
     ) -> Result<Option<Refused>, Refused> {
         loop {
-            let Came { taken, back, failed, .. } = self.round(wave, has_taken, settled).await;
-            self.bury(wave).await;
+            let Came { answered, back, failed, .. } = self.round(wave, has_taken, settled).await;
+            self.bury(wave, |_| ()).await;
             match (wave.fates.open(), failed, back) {
                 (0, ..) => return Ok(None),
-                // Others of the same round were taken, so that it need not be the API.
-                (_, Some(refused), _) if taken => return Ok(Some(refused)),
+                // Others of the same round were answered, so that it need not be the API.
+                (_, Some(refused), _) if answered => return Ok(Some(refused)),
                 (_, Some(refused), _) => return Err(refused),
                 (open, None, Some(one)) if !self.calls.goes_on(&one) => {
                     let said = format!("{open} segments were not processed: {}: {}", one.code, one.message);
@@ -136,8 +137,8 @@ impl Running {
 
     async fn round(&self, wave: &mut Wave, has_taken: &mut bool, settled: &mut Settled) -> Came {
         let told = |documents: &Documents, refusals: &[Refusal]| self.told(documents, refusals);
-        let round =
-            Round { calls: &self.calls, budget: &self.cx.budget, max_bytes: self.max_bytes, told: &told };
+        let (calls, budget, max_bytes) = (&self.calls, &self.cx.budget, self.max_bytes);
+        let round = Round { calls, budget, max_bytes, keeps: self.dead_letters.is_some(), told: &told };
         round.send(wave, has_taken, settled).await
     }
 
@@ -158,11 +159,9 @@ impl Running {
         );
     }
 
-    /// Keeps what is not written of a wave, where the configuration wants that.
-    async fn bury(&self, wave: &mut Wave) {
-        if self.dead_letters.is_none() {
-            wave.unwritten.clear();
-        }
+    /// Keeps what is not written of a wave, where the configuration wants that. `begun` hears of how many documents the write
+    /// has begun, which counts what becomes of it.
+    async fn bury(&self, wave: &mut Wave, mut begun: impl FnMut(usize)) {
         while !wave.unwritten.is_empty()
             && let Some(turn) = self.turn().await
         {
@@ -175,6 +174,7 @@ impl Running {
             let count = fits.count();
             // Nothing is awaited until the write is begun, which then goes on if this is dropped.
             let some: Vec<Refusal> = wave.unwritten.drain(..count).collect();
+            begun(count);
             self.write_down(turn, &wave.documents, &some).await;
         }
     }

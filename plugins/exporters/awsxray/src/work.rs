@@ -22,12 +22,14 @@ pub(crate) struct Wave {
     pub(crate) fates: Fates,
     /// What was refused for good, and is in no dead letter yet.
     pub(crate) unwritten: Vec<Refusal>,
+    /// Nothing was taken of it the last time, because calls failed.
+    pub(crate) in_vain: bool,
 }
 
 impl Wave {
     pub(crate) fn new(documents: Documents) -> Self {
         let fates = Fates::new(&documents);
-        Self { documents, fates, unwritten: Vec::new() }
+        Self { documents, fates, unwritten: Vec::new(), in_vain: false }
     }
 
     /// Adds what is open to another wave, unless that would then have more than `max` bytes. The other document of an item
@@ -196,6 +198,15 @@ impl Fates {
     pub(crate) fn broke(&mut self, call: &Call) {
         for index in call {
             self.at_most(*index, call.len() / 2);
+        }
+    }
+
+    /// Calls may be as long as ever again.
+    pub(crate) fn forget_limits(&mut self) {
+        for fate in &mut self.0 {
+            if let Fate::Open(with) = fate {
+                *with = MAX_DOCUMENTS;
+            }
         }
     }
 
