@@ -4,7 +4,6 @@
 //!
 //! Source: <https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_sigv-create-signed-request.html>.
 
-use std::fmt::Write as _;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::UNIX_EPOCH;
 
@@ -50,7 +49,8 @@ impl Keys {
             return false;
         }
         let (Some(host), Some((time, day))) = (host(url), moment(scope)) else { return false };
-        let mut signed = vec![("host", host.as_str()), ("x-amz-date", &time)];
+        let mut signed = Vec::with_capacity(8);
+        signed.extend([("host", host.as_str()), ("x-amz-date", &time)]);
         signed.extend(credentials.session_token().map(|token| ("x-amz-security-token", token)));
         for (name, value) in headers.iter().filter(|(name, _)| is_signed(name)) {
             let Ok(value) = value.to_str() else { return false };
@@ -64,14 +64,12 @@ impl Keys {
         let names = signed.iter().map(|(name, _)| *name).collect::<Vec<_>>().join(";");
         let canonical = canonical(method, url, &signed, &names, body_hash);
         let hash = hex(digest(&SHA256, canonical.as_bytes()).as_ref());
-        let within = format!("{day}/{}/{}/aws4_request", scope.region, scope.service);
-        let text = format!("AWS4-HMAC-SHA256\n{time}\n{within}\n{hash}");
+        let within = [&day, "/", scope.region, "/", scope.service, "/aws4_request"].concat();
+        let text = ["AWS4-HMAC-SHA256\n", &time, "\n", &within, "\n", &hash].concat();
         let signature = calculate_signature(self.key(credentials, &within, scope), text.as_bytes());
-        let authorization = format!(
-            "AWS4-HMAC-SHA256 Credential={}/{within}, SignedHeaders={names}, Signature={signature}",
-            credentials.access_key_id()
-        );
-        put(headers, &time, credentials.session_token(), &authorization)
+        let who = ["AWS4-HMAC-SHA256 Credential=", credentials.access_key_id(), "/", &within];
+        let what = [", SignedHeaders=", &names, ", Signature=", &signature];
+        put(headers, time, credentials.session_token(), [who, what].as_flattened().concat())
     }
 
     /// The key of a scope, derived if it is not the last one's.
@@ -128,27 +126,24 @@ fn moment(scope: Scope<'_>) -> Option<(String, String)> {
 }
 
 fn canonical(method: &Method, url: &Uri, signed: &[(&str, &str)], names: &str, body_hash: &str) -> String {
-    let mut text = format!("{method}\n{}\n\n", url.path());
-    for (name, value) in signed {
-        // Into a text it never fails.
-        writeln!(text, "{name}:{value}").ok();
-    }
-    write!(text, "\n{names}\n{body_hash}").ok();
-    text
+    let mut text = vec![method.as_str(), "\n", url.path(), "\n\n"];
+    text.extend(signed.iter().flat_map(|(name, value)| [*name, ":", *value, "\n"]));
+    text.extend(["\n", names, "\n", body_hash]);
+    text.concat()
 }
 
 /// Puts the headers that a signature makes, all or none of them.
-fn put(headers: &mut HeaderMap, time: &str, token: Option<&str>, authorization: &str) -> bool {
-    let sensitive = |text: &str| {
-        let mut value = HeaderValue::from_str(text).ok()?;
+fn put(headers: &mut HeaderMap, time: String, token: Option<&str>, authorization: String) -> bool {
+    let sensitive = |text: String| {
+        let mut value = HeaderValue::try_from(text).ok()?;
         value.set_sensitive(true);
         Some(value)
     };
-    let (Ok(time), Some(authorization)) = (HeaderValue::from_str(time), sensitive(authorization)) else {
+    let (Ok(time), Some(authorization)) = (HeaderValue::try_from(time), sensitive(authorization)) else {
         return false;
     };
     if let Some(token) = token {
-        let Some(token) = sensitive(token) else { return false };
+        let Some(token) = sensitive(token.to_owned()) else { return false };
         headers.insert(TOKEN, token);
     }
     headers.insert(DATE, time);
