@@ -113,12 +113,11 @@ async fn a_connection_that_died_without_a_word_is_left() {
     let client = client(&relay.url, 1, &settings);
     assert_eq!(post(&client).await.status, StatusCode::OK);
     relay.mute();
-    let begun = Instant::now();
     let body = Body::new(Bytes::new());
     let lost = client.post("/x", HeaderMap::new(), &body, SystemTime::UNIX_EPOCH).await;
-    assert!(matches!(lost, Err(ClientError::Send(_))), "{lost:?}");
+    // That is what the ping finds; whoever waits for the answer is told of a timeout.
+    assert!(matches!(lost, Err(ClientError::Send(SendError::Transport(_)))), "{lost:?}");
     assert_eq!(post(&client).await.status, StatusCode::OK);
-    assert!(begun.elapsed() < settings.timeout / 3, "{:?}", begun.elapsed());
     assert_eq!(server.asked.lock().unwrap().len(), 2);
 }
 

@@ -8,6 +8,7 @@ use otlp::wire::{
 };
 
 use super::scan::Text;
+use super::steps;
 
 /// `KeyValue.key`, `KeyValue.value`.
 const KEY: u32 = 1;
@@ -177,6 +178,7 @@ impl Attributes {
         let Some((found, Written { start, end, .. })) = self.find(out, name) else { return };
         let Some(len) = end.checked_sub(start).filter(|_| end <= out.len()) else { return };
         out.drain(start..end);
+        steps::took(self.written.len() - found);
         for later in self.written.iter_mut().skip(found + 1) {
             later.start -= len;
             later.end -= len;

@@ -3,6 +3,7 @@
 use super::document::{Annotation, Aws, Cause, Entries, Exception, Extra, Frame, Http, Length, Sql, Value};
 use super::host;
 use super::scan::{Fault, Place, Text};
+use super::steps;
 use super::values::Parser;
 
 pub(super) fn http(parser: &mut Parser<'_, '_>) -> Result<Http, Fault> {
@@ -192,6 +193,7 @@ pub(super) fn annotations(parser: &mut Parser<'_, '_>) -> Result<Entries, Fault>
 /// Of the entries from `start` that have the same key keeps the last.
 pub(super) fn keep_last<T, K: Ord>(list: &mut Vec<T>, start: usize, key: impl Fn(&T) -> K) {
     let entries = list.get(start..).unwrap_or_default();
+    steps::took(entries.len());
     if entries.len() < 2 {
         return;
     }

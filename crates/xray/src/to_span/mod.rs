@@ -37,6 +37,7 @@ mod resource;
 mod scan;
 mod span;
 mod sql;
+mod steps;
 mod values;
 
 use std::borrow::Cow;

@@ -9,6 +9,7 @@ use super::blocks;
 use super::document::{Document, Entries, Link, Namespace, Segment};
 use super::refusal::{Dropped, Reason, Refused};
 use super::scan::{Fault, Scanner, Text};
+use super::steps;
 use super::values::{Parser, Wrong};
 use crate::ids;
 
@@ -117,7 +118,10 @@ impl Nested<'_> {
         self.dropped.truncate(before.dropped);
         parser.document.segments.truncate(number + 1);
         // Only the latest list's: a document may have thousands of lists, and thousands of extras beside each.
-        parser.document.extras.drain(before.extras.clone());
+        if !before.extras.is_empty() {
+            steps::took(parser.document.extras.len() - before.extras.start);
+            parser.document.extras.drain(before.extras.clone());
+        }
         before.extras.start = parser.document.extras.len();
         parser.array("subsegments", &mut |parser| {
             let (first, seen, extras) =

@@ -2,7 +2,7 @@
 
 use serde_json::{Value as Json, json};
 
-use super::{Conventions, Limits, Options, Reason, Refused, Taken, Translator};
+use super::{Conventions, Limits, Options, Reason, Refused, Taken, Translator, steps};
 
 fn base() -> Json {
     json!({
@@ -465,12 +465,12 @@ fn of_two_lists_of_subsegments_the_extras_of_the_last_are_preserved() {
     assert_eq!((taken.segments(), taken.rejected()), (4, 1));
 }
 
-/// A document of 4 MB made of `start`, pieces until it is full, and `end`.
+/// A document of 40 kB made of `start`, pieces until it is full, and `end`.
 fn full(start: &str, piece: impl Fn(usize) -> String, end: &str) -> String {
     let mut text = start.to_owned();
     text.extend((0..).map(piece).scan(start.len(), |len, piece| {
         *len += piece.len();
-        (*len < 4_000_000).then_some(piece)
+        (*len < 40_000).then_some(piece)
     }));
     text + end
 }
@@ -483,22 +483,25 @@ fn no_document_takes_time_squared() {
     let ids = r#""trace_id":"1-5f84c7a1-e7d1852db8c4fd35d88bf49b","id":"00000000000000b0""#;
     let link = format!("{head},\"links\":[{{{ids},\"attributes\":{{");
     // Every name twice.
-    let name = |at: usize| format!("\"{}\":1,", at % 160_000);
-    let lists = format!("{head},{}\"subsegments\":[{{}}", "\"a\":1,".repeat(320_000));
+    let name = |at: usize| format!("\"{}\":1,", at % 2_000);
+    let lists = format!("{head},{}\"subsegments\":[{{}}", "\"a\":1,".repeat(3_000));
+    let list = r#","a":1,"subsegments":[{"name":"n","id":"00000000000000a0","start_time":1,"e":1}]"#;
     let documents = [
         full(&lists, |_| ",{\"subsegments\":[]}".to_owned(), "]}"),
         full(&head, |_| ",\"a\":1,\"subsegments\":[]".to_owned(), "}"),
+        full(&head, |_| list.to_owned(), "}"),
         full(&ec2, name, "\"a\":1}}}"),
         full(&link, name, "\"a\":1}}]}"),
     ];
-    let limits = Limits { max_bytes: 5_000_000, max_segments: 1_000_000, ..Limits::default() };
-    let options = Options { preserve: true, limits, ..Options::default() };
-    for document in documents {
-        let started = std::time::Instant::now();
-        Translator::new(options.clone()).read(document.as_bytes(), &mut Vec::new()).expect("it is taken");
-        // In proportion to the document it takes a small part of that, squared it takes many times that.
-        assert!(started.elapsed() < std::time::Duration::from_secs(5), "{:?}", started.elapsed());
-    }
+    let mut translator = Translator::new(Options { preserve: true, ..Options::default() });
+    steps::taken();
+    let steps = documents.each_ref().map(|document| {
+        translator.read(document.as_bytes(), &mut Vec::new()).expect("it is taken");
+        steps::taken()
+    });
+    // Squared each would be a multiple of that.
+    assert!(steps.iter().all(|steps| *steps <= 40_000), "{steps:?}");
+    assert!(steps[2..].iter().all(|steps| *steps > 500), "they are counted: {steps:?}");
 }
 
 #[test]

@@ -163,6 +163,16 @@ impl Running {
     }
 }
 
+/// Lets the receiver work until something is so.
+async fn until(is_so: impl Fn() -> bool) {
+    let waiting = async {
+        while !is_so() {
+            tokio::time::sleep(Duration::from_millis(1)).await;
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(60), waiting).await.expect("it becomes so");
+}
+
 #[tokio::test]
 async fn keeps_the_contract_of_receivers() {
     for signal in [Signal::Traces, Signal::Xray] {
@@ -339,22 +349,21 @@ async fn what_is_taken_and_finds_no_place_when_time_is_up_is_in_the_books() {
     let signals = [Signal::Traces, Signal::Xray];
     let yaml = ", batch_delay: 1ms, max_held_mib: 1";
     let running = Running::start(yaml, &signals, 1, Budget::unlimited()).await;
-    // One fills the pipeline, one waits for room there, one for its turn; the rest is collected.
-    for id in 1..=SENT {
+    let entered = |items| signals.iter().all(|signal| running.accounts[signal].statement().entered == items);
+    // One fills the pipeline, one waits for room there, one for its turn: each is a batch before the next one comes.
+    for id in 1..=3 {
         running.send(&document(id));
-        tokio::time::sleep(Duration::from_millis(5)).await;
+        until(|| entered(id)).await;
     }
+    // The rest is collected.
+    (4..=SENT).for_each(|id| running.send(&document(id)));
+    until(|| running.metric("collimator_receiver_datagrams", "udp") == SENT as f64).await;
+    assert!(entered(3));
     running.draining.cancel();
-    tokio::time::sleep(Duration::from_millis(100)).await;
     running.stopping.cancel();
-    let told = tokio::time::Instant::now();
+    until(|| entered(SENT)).await;
     for signal in signals {
-        let statement = || running.accounts[&signal].statement();
-        while statement().entered < SENT && told.elapsed() < Duration::from_secs(10) {
-            tokio::time::sleep(Duration::from_millis(10)).await;
-        }
-        let statement = statement();
-        assert_eq!(statement.entered, SENT, "{signal}: {statement}");
+        let statement = running.accounts[&signal].statement();
         assert!(
             statement.refused.iter().any(|(reason, items)| *reason == SHUTDOWN && *items > 0),
             "{statement}"
