@@ -96,7 +96,10 @@ impl Answer {
     }
 }
 
-/// An error as AWS tells it. Both parts are empty where it did not.
+/// Bytes that are kept of an error's code and of its message: who refuses a call keeps them for each document of it.
+const MAX_TEXT: usize = 1 << 10;
+
+/// An error as AWS tells it, each part at most 1 KiB of it. Both are empty where it did not.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct ApiError {
     /// Its name, such as `ThrottledException`.
@@ -264,8 +267,13 @@ impl ApiError {
         let code = code.split(':').next().unwrap_or_default();
         let code = code.rsplit('#').next().unwrap_or_default().trim();
         let message = text("message").or_else(|| text("Message")).unwrap_or_default();
-        Self { code: code.to_owned(), message: message.to_owned() }
+        Self { code: cut(code), message: cut(message) }
     }
+}
+
+/// At most [`MAX_TEXT`] bytes of a text.
+fn cut(text: &str) -> String {
+    text.get(..text.floor_char_boundary(MAX_TEXT)).unwrap_or(text).to_owned()
 }
 
 /// What X-Ray's clients call themselves besides their product, which AWS counts them by: `exec-env/… OS/linux-amd64`.

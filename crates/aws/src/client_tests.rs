@@ -140,6 +140,22 @@ fn errors_are_read_as_aws_writes_them() {
     check(None, "[1]", "", "");
 }
 
+#[test]
+fn of_long_errors_a_kilobyte_is_kept() {
+    let long = |letters: usize| "x".repeat(letters);
+    let read = |code: &str, message: &str| {
+        ApiError::read(&HeaderMap::new(), format!(r#"{{"code":"{code}","message":"{message}"}}"#).as_bytes())
+    };
+    let whole = read(&long(1024), &long(1024));
+    assert_eq!((whole.code, whole.message), (long(1024), long(1024)));
+    // The last letter takes two bytes, of which one would fit.
+    let cut = read(&long(4_000_000), &format!("{}é{}", long(1023), long(4_000_000)));
+    assert_eq!((cut.code, cut.message), (long(1024), long(1023)));
+    let mut headers = HeaderMap::new();
+    headers.insert("x-amzn-errortype", HeaderValue::from_str(&format!("{}:http://a", long(5000))).unwrap());
+    assert_eq!(ApiError::read(&headers, b"").code, long(1024));
+}
+
 #[tokio::test]
 async fn what_stands_in_the_way_has_a_name() {
     let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
