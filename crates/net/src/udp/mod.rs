@@ -117,7 +117,8 @@ fn bind_address(address: SocketAddr, buffer: usize) -> io::Result<std::net::UdpS
 pub struct Receiver {
     /// While there is one, each datagram that comes wakes the runtime, whoever waits.
     watched: Option<tokio::net::UdpSocket>,
-    /// The same while nobody is woken: to watch it again takes no new descriptor, of which there may be none left.
+    /// The same while nobody is woken: to watch it again takes no new descriptor, of which there may be none left. See
+    /// [`watch`](Self::watch) for when there is neither.
     spare: Option<std::net::UdpSocket>,
     shared: Arc<Shared>,
     /// A room of [`ROOM`] bytes for each. Memory that no datagram has reached is never touched.
@@ -155,7 +156,8 @@ impl Receiver {
         self.watched.insert(watched).readable().await
     }
 
-    /// Watches a socket. One that can't be watched is closed, and its descriptor taken again before anybody else has it.
+    /// Watches a socket. One that can't be watched is closed, and its descriptor asked for again at once: it is there unless
+    /// another thread was faster at the system's last one. Without it each further try asks anew, and fails until one is free.
     fn watch(&mut self, socket: std::net::UdpSocket) -> io::Result<tokio::net::UdpSocket> {
         tokio::net::UdpSocket::from_std(socket)
             .inspect_err(|_| self.spare = self.shared.socket.try_clone().ok())
