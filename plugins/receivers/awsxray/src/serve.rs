@@ -200,15 +200,18 @@ async fn finish(receiver: &mut Receiver, intake: &mut Intake, cx: &RunCx) {
     intake.give_up();
 }
 
-/// Takes what the kernel has.
+/// Takes what the kernel has, as long as there is time.
 async fn take_rest(receiver: &mut Receiver, intake: &mut Intake, cx: &RunCx) {
     for _ in 0..LAST_LOOKS {
         while !intake.has_room().await {
             tokio::select! {
-                // What the kernel has stays with it.
                 () = cx.stopping.cancelled() => return,
                 () = sleep(GRAIN) => intake.flush_due(),
             }
+        }
+        // What the kernel has stays with it when time is up: whoever listens there after a reload takes it.
+        if cx.stopping.is_cancelled() {
+            return;
         }
         let Ok(taken) = receiver.take_now(|datagram| intake.take(datagram)) else { return };
         told(intake, cx, taken);

@@ -438,6 +438,20 @@ async fn what_comes_while_nobody_is_woken_is_taken_at_a_drain() {
 }
 
 #[tokio::test]
+async fn what_the_kernel_has_when_time_is_up_stays_with_it() {
+    let running = Running::start(", receive_buffer_mib: 64", &[Signal::Xray], 64, Budget::unlimited()).await;
+    running.send(&document(1));
+    while running.metric("collimator_receiver_datagrams", "udp") < 1.0 {
+        tokio::task::yield_now().await;
+    }
+    (2..=100).for_each(|id| running.send(&document(id)));
+    running.stopping.cancel();
+    let rest = running.finish().await;
+    let (count, statement) = &rest[&Signal::Xray];
+    assert_eq!((*count, statement.entered, statement.left), (1, 1, 1), "the next one gets the others");
+}
+
+#[tokio::test]
 async fn a_port_that_is_taken_fails_the_start() {
     let running = Running::start("", &[Signal::Xray], 1, Budget::unlimited()).await;
     let yaml = format!("{{endpoint: '{}', proxy_server: {{enabled: false}}}}", running.endpoint);
