@@ -188,12 +188,13 @@ impl Replay {
         }
         let document = |record: &Record| Bytes::copy_from_slice(record.document.as_bytes());
         let mut wave = Wave::new(Documents::AsTheyCame(records.iter().map(document).collect()));
-        let (mut settled, mut has_taken, mut in_vain) = (Settled::default(), false, 0);
+        let (mut settled, mut has_taken, mut answered, mut in_vain) = (Settled::default(), false, false, 0);
         let (calls, budget, max_bytes) = (&self.calls, &self.budget, self.max_bytes);
         let round = Round { calls, budget, max_bytes, keeps: true, told: &|_, _| {} };
         let begun = Instant::now();
         while wave.fates.open() > 0 {
             let came = round.send(&mut wave, &mut has_taken, &mut settled).await;
+            answered |= came.answered;
             in_vain = if came.taken { 0 } else { in_vain + 1 };
             if in_vain <= MAX_IN_VAIN && (came.answered || begun.elapsed() < PATIENCE) {
                 tokio::time::sleep(PAUSE * in_vain).await;
@@ -205,14 +206,14 @@ impl Replay {
                 // Named by none of their ids, which goes on alone.
                 (None, None) => continue,
             };
-            if !came.answered && !has_taken {
+            if !answered {
                 report.failed_in_vain(&message);
             }
             let left = wave.fates.left();
             wave.unwritten.extend(round::refusals(&left, &code, &message));
             break;
         }
-        if has_taken {
+        if answered {
             report.in_vain = 0;
         }
         for Refusal { document, code, message } in wave.unwritten {
