@@ -94,21 +94,25 @@ fn it_is_called_as_the_daemon_is_called() {
     }
 }
 
+/// Sends a document and ends the daemon, whose last records are sent then.
+fn records_of_one_document(daemon: Collector, api: &Api) -> Value {
+    let socket = UdpSocket::bind("127.0.0.1:0").unwrap();
+    let datagram = format!("{{\"format\":\"json\",\"version\":1}}\n{}", document(1));
+    socket.send_to(datagram.as_bytes(), daemon.xray()).unwrap();
+    eventually("the document", || (api.taken().len() == 1).then_some(()));
+    daemon.stop_clean();
+    let calls = api.calls();
+    let records = calls.iter().find(|called| called.path == "/TelemetryRecords").expect("a record");
+    serde_json::from_slice(&records.body).unwrap()
+}
+
 #[test]
 fn its_records_are_the_daemons() {
     let api = Api::start();
     let file =
         format!("Endpoint: \"{}\"\nRegion: eu-west-1\nResourceARN: arn:aws:ecs:x\nVersion: 2\n", api.url());
     let daemon = Collector::start_daemon(&file, &["-b", "127.0.0.1:0", "-t", "127.0.0.1:0"], CREDENTIALS);
-    let socket = UdpSocket::bind("127.0.0.1:0").unwrap();
-    let datagram = format!("{{\"format\":\"json\",\"version\":1}}\n{}", document(1));
-    socket.send_to(datagram.as_bytes(), daemon.xray()).unwrap();
-    eventually("the document", || (api.taken().len() == 1).then_some(()));
-    // The last record is sent at the end.
-    daemon.stop_clean();
-    let calls = api.calls();
-    let records = calls.iter().find(|called| called.path == "/TelemetryRecords").expect("a record");
-    let records: Value = serde_json::from_slice(&records.body).unwrap();
+    let records = records_of_one_document(daemon, &api);
     assert_eq!(records["Hostname"], "web-1");
     assert_eq!(records["EC2InstanceId"], "i-0abc");
     assert_eq!(records["ResourceARN"], "arn:aws:ecs:x");
@@ -132,14 +136,7 @@ fn it_does_not_wait_for_a_metadata_service_that_is_silent() {
     let daemon = Collector::start_daemon(&file, &["-b", "127.0.0.1:0", "-t", "127.0.0.1:0"], &environment);
     silent.set_nonblocking(true).unwrap();
     assert!(silent.accept().is_err(), "it was asked before datagrams were taken");
-    let socket = UdpSocket::bind("127.0.0.1:0").unwrap();
-    let datagram = format!("{{\"format\":\"json\",\"version\":1}}\n{}", document(1));
-    socket.send_to(datagram.as_bytes(), daemon.xray()).unwrap();
-    eventually("the document", || (api.taken().len() == 1).then_some(()));
-    daemon.stop_clean();
-    let calls = api.calls();
-    let records = calls.iter().find(|called| called.path == "/TelemetryRecords").expect("a record");
-    let records: Value = serde_json::from_slice(&records.body).unwrap();
+    let records = records_of_one_document(daemon, &api);
     assert_eq!((&records["Hostname"], &records["EC2InstanceId"]), (&"".into(), &"i-0abc".into()));
 }
 
