@@ -191,7 +191,7 @@ impl Lane {
         }
         let Begun { arrived, reservation, .. } = self.begun.take()?;
         let (items, mut buffer) = (std::mem::take(&mut self.items), std::mem::take(&mut self.buffer));
-        self.usual = buffer.len().min(COMPLETE);
+        self.usual = buffer.len().min(2 * COMPLETE);
         if buffer.len() < buffer.capacity() / 2 {
             buffer.shrink_to_fit();
         }
