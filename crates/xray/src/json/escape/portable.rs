@@ -1,14 +1,18 @@
 //! With the whole numbers of any processor.
 
-use super::{ROOM, WORD};
+use super::{ROOM, WORD, append_words};
 
 /// The same byte in all places of a word.
 const ONES: u64 = 0x0101_0101_0101_0101;
 const HIGH_BITS: u64 = 0x80 * ONES;
 const LOW_BITS: u64 = !HIGH_BITS;
 
-/// See [`Fill`](super::Fill).
-pub(super) fn fill(words: &[[u8; WORD]], room: &mut [u8]) -> (usize, usize) {
+/// See [`Append`](super::Append).
+pub(super) fn append(text: &[u8], out: &mut Vec<u8>) -> usize {
+    append_words(fill, text, out)
+}
+
+fn fill(words: &[[u8; WORD]], room: &mut [u8]) -> (usize, usize) {
     let mut at = 0;
     for (done, word) in words.iter().enumerate() {
         let word = u64::from_le_bytes(*word);

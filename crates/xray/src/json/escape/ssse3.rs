@@ -1,7 +1,6 @@
 //! With SSSE3: a table says for each pattern of special bytes in a word how it is to be spread.
 //!
-//! The only `unsafe` of this crate; what it needs is that the processor has the instructions. Memory is reached through
-//! slices alone. Fuzzed as `json_escape`, compared with `portable` in tests, measured by the example `xray_speed`.
+//! What its `unsafe` needs is that the processor has the instructions. Memory is reached through slices alone. Fuzzed as `json_escape`, compared with `portable` in tests, measured by the example `xray_speed`.
 #![allow(unsafe_code, reason = "calls a function for processors that have SSSE3")]
 
 use std::arch::x86_64::{
@@ -9,7 +8,7 @@ use std::arch::x86_64::{
     _mm_set_epi64x, _mm_set1_epi8, _mm_shuffle_epi8, _mm_unpackhi_epi64,
 };
 
-use super::{Fill, ROOM, WORD};
+use super::{Append, ROOM, WORD, Way, append_words};
 
 /// For each pattern, a bit a byte, which byte of the word goes where; [`BACKSLASH`] is the backslash.
 static SPREAD: [(i64, i64); 256] = spread();
@@ -38,17 +37,18 @@ const fn spread() -> [(i64, i64); 256] {
     table
 }
 
-/// The function, if this processor has what it needs.
+/// This way, if this processor has what it needs.
 #[must_use]
-pub(super) fn fill() -> Option<Fill> {
-    let fill: Fill = |words, room| {
+pub(super) fn way() -> Option<Way> {
+    let append: Append = |text, out| {
         // SAFETY: the one condition is that the processor has both features, without which nobody gets this function.
-        unsafe { fill_words(words, room) }
+        append_words(|words, room| unsafe { fill_words(words, room) }, text, out)
     };
-    (is_x86_feature_detected!("ssse3") && is_x86_feature_detected!("popcnt")).then_some(fill)
+    (is_x86_feature_detected!("ssse3") && is_x86_feature_detected!("popcnt"))
+        .then_some(Way { name: "ssse3", append })
 }
 
-/// See [`Fill`].
+/// See [`append_words`].
 #[target_feature(enable = "ssse3,popcnt")]
 fn fill_words(words: &[[u8; WORD]], room: &mut [u8]) -> (usize, usize) {
     let (quote, backslash) = (_mm_set1_epi8(b'"' as i8), _mm_set1_epi8(b'\\' as i8));
