@@ -14,7 +14,7 @@ const BYTES: usize = 50 << 10;
 
 fn main() {
     let body = |at: usize| Bytes::from((0..BYTES).map(|byte| (byte * 7 + at) as u8).collect::<Vec<_>>());
-    let bodies: Vec<Bytes> = (0..Body::TOGETHER).map(body).collect();
+    let bodies: Vec<Bytes> = (0..Body::at_once()).map(body).collect();
     for count in 1..=bodies.len() {
         let alone = best(&bodies[..count], |bodies| bodies.into_iter().map(Body::new).collect());
         let together = best(&bodies[..count], Body::together);

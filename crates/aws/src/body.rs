@@ -2,7 +2,7 @@
 
 use bytes::Bytes;
 
-use crate::sha256::{Digest, LANES, digests, sha256};
+use crate::sha256::{self, Digest, digests, sha256};
 
 /// A request's body and its SHA-256, which the signature covers.
 #[derive(Clone)]
@@ -12,8 +12,12 @@ pub struct Body {
 }
 
 impl Body {
-    /// As many bodies as are best made [together](Self::together).
-    pub const TOGETHER: usize = LANES;
+    /// As many bodies as are best made [together](Self::together): sixteen with AVX-512, four with SHA instructions, one
+    /// without.
+    #[must_use]
+    pub fn at_once() -> usize {
+        sha256::together()
+    }
 
     /// One body.
     #[must_use]
@@ -22,8 +26,8 @@ impl Body {
         Self { bytes, hash }
     }
 
-    /// Several bodies, in their order. Where the processor has SHA instructions, the hashes of four that are about equally
-    /// long cost little more than half of what they cost one by one (`sha256_speed`).
+    /// Several bodies, in their order. Where the processor has the instructions, the hashes of four that are about equally
+    /// long cost little more than half of what they cost one by one, those of sixteen a third (`sha256_speed`).
     #[must_use]
     pub fn together(bodies: Vec<Bytes>) -> Vec<Self> {
         let hashes = digests(&bodies.iter().map(|bytes| &**bytes).collect::<Vec<_>>());

@@ -3,6 +3,7 @@
 use std::hash::{BuildHasher as _, Hasher as _, RandomState};
 use std::sync::{Arc, Mutex, PoisonError};
 
+use aws::Body;
 use component::Settled;
 use data::{Batch, Budget, Time};
 use xray::from_span::{Cursor, Documents as Translated, Enough, Options, Reason, Translator};
@@ -61,9 +62,10 @@ impl Position {
 }
 
 impl Translators {
-    /// For an exporter that makes so many calls at once.
+    /// For an exporter that makes so many calls at once: enough for those, and for as many bodies as are best made together.
     pub(crate) fn new(options: Options, calls: usize, budget: Arc<Budget>) -> Self {
-        let enough = Enough { documents: calls.saturating_mul(MAX_DOCUMENTS), bytes: MAX_BYTES };
+        let documents = calls.max(Body::at_once()).saturating_mul(MAX_DOCUMENTS);
+        let enough = Enough { documents, bytes: MAX_BYTES };
         Self { options, budget, enough, idle: Mutex::default() }
     }
 

@@ -1,6 +1,6 @@
 //! With the SHA instructions of x86-64: the rounds of several messages take turns, so that none waits for its own.
 //!
-//! The only `unsafe` of this crate; what it needs is that the processor has the instructions. Memory is reached through
+//! What its `unsafe` needs is that the processor has the instructions. Memory is reached through
 //! slices alone. Fuzzed as `sha256`, compared with the library in tests, measured by the example `sha256_speed`.
 //!
 //! Source: FIPS 180-4, section 6.2; the order of words in registers is the instructions'.
@@ -11,60 +11,7 @@ use std::arch::x86_64::{
     _mm_sha256msg1_epu32, _mm_sha256msg2_epu32, _mm_sha256rnds2_epu32, _mm_shuffle_epi8, _mm_shuffle_epi32,
 };
 
-use super::{Digest, Digests};
-
-/// What is taken in at a time.
-const BLOCK: usize = 64;
-type Block = [u8; BLOCK];
-
-/// Behind a message: a one, zeros, and its length in bits.
-const LENGTH: usize = 8;
-
-const START: [u32; 8] =
-    [0x6a09_e667, 0xbb67_ae85, 0x3c6e_f372, 0xa54f_f53a, 0x510e_527f, 0x9b05_688c, 0x1f83_d9ab, 0x5be0_cd19];
-
-/// One for each of 64 rounds, which are made four at a time, and those four at a time.
-static ROUNDS: [[[u32; 4]; 4]; 4] = [
-    [
-        [0x428a_2f98, 0x7137_4491, 0xb5c0_fbcf, 0xe9b5_dba5],
-        [0x3956_c25b, 0x59f1_11f1, 0x923f_82a4, 0xab1c_5ed5],
-        [0xd807_aa98, 0x1283_5b01, 0x2431_85be, 0x550c_7dc3],
-        [0x72be_5d74, 0x80de_b1fe, 0x9bdc_06a7, 0xc19b_f174],
-    ],
-    [
-        [0xe49b_69c1, 0xefbe_4786, 0x0fc1_9dc6, 0x240c_a1cc],
-        [0x2de9_2c6f, 0x4a74_84aa, 0x5cb0_a9dc, 0x76f9_88da],
-        [0x983e_5152, 0xa831_c66d, 0xb003_27c8, 0xbf59_7fc7],
-        [0xc6e0_0bf3, 0xd5a7_9147, 0x06ca_6351, 0x1429_2967],
-    ],
-    [
-        [0x27b7_0a85, 0x2e1b_2138, 0x4d2c_6dfc, 0x5338_0d13],
-        [0x650a_7354, 0x766a_0abb, 0x81c2_c92e, 0x9272_2c85],
-        [0xa2bf_e8a1, 0xa81a_664b, 0xc24b_8b70, 0xc76c_51a3],
-        [0xd192_e819, 0xd699_0624, 0xf40e_3585, 0x106a_a070],
-    ],
-    [
-        [0x19a4_c116, 0x1e37_6c08, 0x2748_774c, 0x34b0_bcb5],
-        [0x391c_0cb3, 0x4ed8_aa4a, 0x5b9c_ca4f, 0x682e_6ff3],
-        [0x748f_82ee, 0x78a5_636f, 0x84c8_7814, 0x8cc7_0208],
-        [0x90be_fffa, 0xa450_6ceb, 0xbef9_a3f7, 0xc671_78f2],
-    ],
-];
-
-/// A message on its way: its words as the standard names them, a to h, and what of it is not taken in yet.
-struct Lane<'a> {
-    state: [u32; 8],
-    blocks: &'a [Block],
-}
-
-impl<'a> Lane<'a> {
-    /// Takes so many blocks out.
-    fn take(&mut self, count: usize) -> &'a [Block] {
-        let (taken, left) = self.blocks.split_at_checked(count).unwrap_or_default();
-        self.blocks = left;
-        taken
-    }
-}
+use super::lane::{Block, Lane, ROUNDS, Run, Way};
 
 /// The same words in two registers: a, b, e, f and c, d, g, h.
 type State = [__m128i; 2];
@@ -72,52 +19,23 @@ type State = [__m128i; 2];
 /// Sixteen words of a message's schedule.
 type Words = [__m128i; 4];
 
-/// The function, if this processor has what it needs.
+/// This way, if this processor has what it needs.
 #[must_use]
-pub(super) fn digests() -> Option<Digests> {
-    let digests: Digests = |messages| {
+pub(super) fn way() -> Option<Way> {
+    let run: Run = |lanes| {
         // SAFETY: the one condition is that the processor has the features, without which nobody gets this function.
-        unsafe { digests_of(messages) }
+        unsafe { run(lanes) }
     };
-    let has = is_x86_feature_detected!("sha")
-        && is_x86_feature_detected!("ssse3")
-        && is_x86_feature_detected!("sse4.1");
-    has.then_some(digests)
+    has().then_some(Way { name: "sha_ni", together: 4, run })
 }
 
-#[target_feature(enable = "sha,ssse3,sse4.1")]
-fn digests_of(messages: &[&[u8]]) -> Vec<Digest> {
-    let mut lanes: Vec<Lane<'_>> =
-        messages.iter().map(|message| Lane { state: START, blocks: message.as_chunks().0 }).collect();
-    run(&mut lanes);
-    let ends: Vec<Vec<u8>> = messages.iter().map(|message| end(message)).collect();
-    for (lane, end) in lanes.iter_mut().zip(&ends) {
-        lane.blocks = end.as_chunks().0;
-    }
-    run(&mut lanes);
-    lanes.iter().map(digest).collect()
-}
-
-/// What of a message fills no block, and what the standard adds to it.
-fn end(message: &[u8]) -> Vec<u8> {
-    let (_, rest) = message.as_chunks::<BLOCK>();
-    let mut end = [rest, &[0x80]].concat();
-    end.resize((end.len() + LENGTH).next_multiple_of(BLOCK) - LENGTH, 0);
-    end.extend((message.len() as u64).wrapping_mul(8).to_be_bytes());
-    end
-}
-
-fn digest(lane: &Lane<'_>) -> Digest {
-    let mut digest = Digest::default();
-    for (place, word) in digest.as_chunks_mut().0.iter_mut().zip(lane.state) {
-        *place = word.to_be_bytes();
-    }
-    digest
+pub(super) fn has() -> bool {
+    is_x86_feature_detected!("sha") && is_x86_feature_detected!("ssse3") && is_x86_feature_detected!("sse4.1")
 }
 
 /// Takes every lane to its end, as many together as have something left.
 #[target_feature(enable = "sha,ssse3,sse4.1")]
-fn run(lanes: &mut [Lane<'_>]) {
+pub(super) fn run(lanes: &mut [Lane<'_>]) {
     loop {
         let mut left: Vec<_> = lanes.iter_mut().filter(|lane| !lane.blocks.is_empty()).collect();
         if let Some(four) = left.first_chunk_mut() {
