@@ -104,7 +104,7 @@ fn read(block: &Block) -> __m512i {
 
 /// Sixteen times a round, in which the registers change their names, and are named as before afterwards.
 ///
-/// Written out, as loops stay loops in a program that is built for size, and these would go through memory.
+/// Written out, as loops stay loops in a program that is linked for size, and these would go through memory.
 macro_rules! sixteen_times {
     ($do:ident!, $state:ident, $words:ident, $constants:ident) => {
         let [a, b, c, d, e, f, g, h] = &mut $state;

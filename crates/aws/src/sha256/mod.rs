@@ -2,7 +2,7 @@
 //!
 //! A signature covers its request's body by this hash, which was a quarter of what it costs to send a segment. Each step of it
 //! waits for the step before, so that a processor is idle most of the time with one message. `sha_ni` takes four in turns, in
-//! little more than the time of two; `avx512` sixteen side by side. Everything else is the library's.
+//! less than the time of three; `avx512` sixteen side by side. Everything else is the library's.
 
 #[cfg(target_arch = "x86_64")]
 mod avx512;
@@ -48,6 +48,7 @@ fn ways() -> [Option<Way>; 2] {
     #[cfg(not(target_arch = "x86_64"))]
     [None; 2]
 }
+
 /// The body of the fuzz target `sha256`: messages cut from the data have the hashes that the library says.
 ///
 /// # Panics

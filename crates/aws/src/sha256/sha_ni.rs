@@ -1,7 +1,7 @@
 //! With the SHA instructions of x86-64: the rounds of several messages take turns, so that none waits for its own.
 //!
-//! What its `unsafe` needs is that the processor has the instructions. Memory is reached through
-//! slices alone. Fuzzed as `sha256`, compared with the library in tests, measured by the example `sha256_speed`.
+//! What its `unsafe` needs is that the processor has the instructions. Memory is reached through slices alone. Fuzzed as
+//! `sha256`, compared with the library in tests, measured by the example `sha256_speed`.
 //!
 //! Source: FIPS 180-4, section 6.2; the order of words in registers is the instructions'.
 #![allow(unsafe_code, reason = "calls a function for processors that have SHA instructions")]
@@ -52,7 +52,7 @@ pub(super) fn run(lanes: &mut [Lane<'_>]) {
 
 /// Four rounds for each lane, and the next four words of its schedule.
 ///
-/// Written out, and so are four of these: in a program that is built for size loops stay loops, and one over lanes goes
+/// Written out, and so are four of these: in a program that is linked for size loops stay loops, and one over lanes goes
 /// through memory, which takes as long as one message after the other.
 macro_rules! four_rounds {
     ($constants:expr, $states:ident, $words:ident; $($lane:literal)*) => {

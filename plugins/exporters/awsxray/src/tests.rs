@@ -264,7 +264,7 @@ async fn what_was_taken_is_not_sent_again() {
 
 #[tokio::test]
 async fn what_comes_back_holds_up_no_other() {
-    // Waves of a hundred spans, in each of which some are never processed.
+    // Waves of two hundred spans, in each of which some are never processed.
     let retry = "retry_on_failure: {initial_interval: 20ms, max_interval: 20ms, max_elapsed_time: 70ms}";
     let (api, unit) = exporter(&format!(", num_workers: 2, {retry}"));
     api.behave(Mood::Unprocessed(16, "InternalFailure"));
@@ -315,10 +315,10 @@ async fn calls_are_long_again_after_an_outage() {
     let (api, unit) = exporter("");
     api.behave(Mood::Error(500, "", ""));
     let node = RunHarness::start(&*unit, Signal::Traces).await.unwrap();
-    node.inlet.as_ref().unwrap().send(batch(Signal::Traces, 1, 800)).await.unwrap();
+    node.inlet.as_ref().unwrap().send(batch(Signal::Traces, 1, 1600)).await.unwrap();
     eventually("several attempts", || (api.calls().len() > 60).then_some(())).await;
     api.behave(Mood::Well);
-    assert_eq!(node.finish().await.to_string(), "entered 800 = left 800");
+    assert_eq!(node.finish().await.to_string(), "entered 1600 = left 1600");
     let calls = api.calls();
     let last: Vec<usize> = calls[calls.len() - 8..].iter().map(|call| call.documents().len()).collect();
     assert_eq!(last, [50; 8]);

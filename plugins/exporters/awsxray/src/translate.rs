@@ -3,7 +3,6 @@
 use std::hash::{BuildHasher as _, Hasher as _, RandomState};
 use std::sync::{Arc, Mutex, PoisonError};
 
-use aws::Body;
 use component::Settled;
 use data::{Batch, Budget, Time};
 use xray::from_span::{Cursor, Documents as Translated, Enough, Options, Reason, Translator};
@@ -15,7 +14,7 @@ use crate::work::MAX_DOCUMENTS;
 pub(crate) const MAX_BYTES: usize = 4 << 20;
 
 /// Room that a list of documents keeps when nothing is in it.
-const MAX_IDLE_BYTES: usize = 1 << 20;
+const MAX_IDLE_BYTES: usize = 2 << 20;
 
 /// Documents, and spans that were refused, that an idle list has room for.
 const MAX_IDLE_ENTRIES: usize = 4096;
@@ -28,7 +27,7 @@ const MAX_IDLE: usize = 4;
 pub(crate) struct Translators {
     options: Options,
     budget: Arc<Budget>,
-    /// What is made at a time: what can be sent at a time.
+    /// What is made at a time.
     enough: Enough,
     idle: Mutex<Idle>,
 }
@@ -62,14 +61,15 @@ impl Position {
 }
 
 impl Translators {
-    /// For an exporter that makes so many calls at once: enough for those, and for as many bodies as are best made together.
+    /// For an exporter that makes so many calls at once. Twice as many are made at a time, so that callers who are done find
+    /// something to do until the slowest is; with the usual eight that is also as many as are hashed together.
     pub(crate) fn new(options: Options, calls: usize, budget: Arc<Budget>) -> Self {
-        let documents = calls.max(Body::at_once()).saturating_mul(MAX_DOCUMENTS);
+        let documents = calls.saturating_mul(2 * MAX_DOCUMENTS);
         let enough = Enough { documents, bytes: MAX_BYTES };
         Self { options, budget, enough, idle: Mutex::default() }
     }
 
-    /// The next documents of a batch of spans: as many as can be sent at once, none at its end. Spans that become none are
+    /// The next documents of a batch of spans: as many as two rounds of calls take, none at its end. Spans that become none are
     /// settled.
     ///
     /// A batch of documents is never whole in memory: each may hold all of its resource, which the batch has only once for

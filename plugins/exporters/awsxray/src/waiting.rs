@@ -18,6 +18,8 @@ pub(crate) struct Waiting<'a> {
     documents: &'a Documents,
     budget: &'a Arc<Budget>,
     calls: VecDeque<Call>,
+    /// Those that come before all others. They are made one by one.
+    urgent: VecDeque<Call>,
     ready: VecDeque<Ready>,
 }
 
@@ -31,18 +33,22 @@ pub(crate) struct Ready {
 impl<'a> Waiting<'a> {
     /// Of these documents. Bodies are counted in the budget.
     pub(crate) fn new(documents: &'a Documents, calls: VecDeque<Call>, budget: &'a Arc<Budget>) -> Self {
-        Self { documents, budget, calls, ready: VecDeque::new() }
+        Self { documents, budget, calls, urgent: VecDeque::new(), ready: VecDeque::new() }
     }
 
     pub(crate) fn is_empty(&self) -> bool {
-        self.calls.is_empty() && self.ready.is_empty()
+        self.calls.is_empty() && self.urgent.is_empty() && self.ready.is_empty()
     }
 
     /// The next call. Bodies are made when somebody is there to send them: that one's, and with it those of the next few,
     /// since some are hashed together in less time than one by one.
     pub(crate) fn next(&mut self) -> Option<Ready> {
+        if let Some(call) = self.urgent.pop_front() {
+            return self.make(vec![call]).pop_front();
+        }
         if self.ready.is_empty() {
-            self.make();
+            let calls = self.some();
+            self.ready = self.make(calls);
         }
         self.ready.pop_front()
     }
@@ -51,18 +57,15 @@ impl<'a> Waiting<'a> {
     pub(crate) fn halve(&mut self, call: &Call, before: bool) {
         let (front, back) = call.split_at(call.len() / 2);
         if before {
-            // Bodies that are ready are made again: this is rare.
-            for ready in self.ready.drain(..).rev() {
-                self.calls.push_front(ready.call);
-            }
-            self.calls.push_front(back.to_vec());
-            self.calls.push_front(front.to_vec());
+            self.urgent.push_front(back.to_vec());
+            self.urgent.push_front(front.to_vec());
         } else {
             self.calls.extend([front.to_vec(), back.to_vec()]);
         }
     }
 
-    fn make(&mut self) {
+    /// The next calls whose bodies are made together.
+    fn some(&mut self) -> Vec<Call> {
         let most = Body::at_once();
         let mut calls = Vec::with_capacity(most);
         let mut bytes = 0;
@@ -75,12 +78,14 @@ impl<'a> Waiting<'a> {
             }
             calls.extend(self.calls.pop_front());
         }
+        calls
+    }
+
+    fn make(&self, calls: Vec<Call>) -> VecDeque<Ready> {
         let bodies = calls.iter().map(|call| Bytes::from(self.documents.body(call))).collect();
-        self.ready = calls
-            .into_iter()
-            .zip(Body::together(bodies))
-            .map(|(call, body)| Ready { _memory: self.budget.force(body.bytes().len()), call, body })
-            .collect();
+        let ready =
+            |(call, body): (_, Body)| Ready { _memory: self.budget.force(body.bytes().len()), call, body };
+        calls.into_iter().zip(Body::together(bodies)).map(ready).collect()
     }
 }
 

@@ -1,6 +1,7 @@
 //! With SSSE3: a table says for each pattern of special bytes in a word how it is to be spread.
 //!
-//! What its `unsafe` needs is that the processor has the instructions. Memory is reached through slices alone. Fuzzed as `json_escape`, compared with `portable` in tests, measured by the example `xray_speed`.
+//! What its `unsafe` needs is that the processor has the instructions. Memory is reached through slices alone. Fuzzed as
+//! `json_escape`, compared with the others in tests, measured by the example `xray_speed`.
 #![allow(unsafe_code, reason = "calls a function for processors that have SSSE3")]
 
 use std::arch::x86_64::{
