@@ -7,7 +7,7 @@ use std::os::fd::AsRawFd;
 use nix::sys::socket::{ControlMessageOwned, MsgFlags, MultiHeaders, recvmmsg, setsockopt, sockopt};
 use socket2::Socket;
 
-use super::{Counted, ROOM};
+use super::{Counted, MOST_AT_ONCE, ROOM};
 
 /// Asks for a large buffer and to be told of drops. A system that has neither still serves.
 pub(super) fn prepare(socket: &Socket, buffer: usize) {
@@ -18,22 +18,25 @@ pub(super) fn prepare(socket: &Socket, buffer: usize) {
     setsockopt(socket, sockopt::RxqOvfl, &1).ok();
 }
 
-/// Takes as many datagrams as there are rooms, without waiting.
+/// Takes as many datagrams as there are rooms, [`MOST_AT_ONCE`], without waiting.
 ///
 /// The headers are made anew for each call: the kernel writes into them how much of their room for control messages it
 /// has used, which the next call would take for all there is.
 pub(super) fn take(socket: &UdpSocket, rooms: &mut [u8], mut each: impl FnMut(&[u8])) -> io::Result<Counted> {
-    let mut lengths = Vec::with_capacity(rooms.len() / ROOM);
+    let mut lengths = [0; MOST_AT_ONCE];
     let mut counted = Counted::default();
     {
-        let mut slices: Vec<[IoSliceMut<'_>; 1]> =
-            rooms.chunks_exact_mut(ROOM).map(|room| [IoSliceMut::new(room)]).collect();
+        let mut rooms = rooms.chunks_exact_mut(ROOM);
+        let mut slices: [_; MOST_AT_ONCE] =
+            std::array::from_fn(|_| [IoSliceMut::new(rooms.next().unwrap_or_default())]);
         let mut headers: MultiHeaders<()> =
             MultiHeaders::preallocate(slices.len(), Some(nix::cmsg_space!(u32)));
         let received =
             recvmmsg(socket.as_raw_fd(), &mut headers, slices.iter_mut(), MsgFlags::MSG_DONTWAIT, None)?;
-        for message in received {
-            lengths.push(message.bytes);
+        for (message, len) in received.zip(&mut lengths) {
+            *len = message.bytes;
+            counted.datagrams += 1;
+            counted.bytes += message.bytes;
             for told in message.cmsgs().into_iter().flatten() {
                 if let ControlMessageOwned::RxqOvfl(dropped) = told {
                     counted.dropped = Some(dropped);
@@ -41,9 +44,7 @@ pub(super) fn take(socket: &UdpSocket, rooms: &mut [u8], mut each: impl FnMut(&[
             }
         }
     }
-    counted.datagrams = lengths.len();
-    counted.bytes = lengths.iter().sum();
-    for (room, len) in rooms.chunks_exact(ROOM).zip(lengths) {
+    for (room, len) in rooms.chunks_exact(ROOM).zip(lengths).take(counted.datagrams) {
         each(room.get(..len).unwrap_or_default());
     }
     Ok(counted)

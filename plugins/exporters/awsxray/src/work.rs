@@ -116,6 +116,9 @@ impl Fates {
                 calls.push_back(std::mem::take(&mut call));
                 (bytes, most) = (body::FRAME, MAX_DOCUMENTS);
             }
+            if call.is_empty() {
+                call.reserve(MAX_DOCUMENTS);
+            }
             call.push(index);
             bytes += more;
             most = most.min(with);
