@@ -1,9 +1,10 @@
 //! `convert`, as a user gives it.
 
 use std::fs;
-use std::io::Write as _;
+use std::io::{BufRead as _, BufReader, Write as _};
 use std::path::Path;
 use std::process::{Command, Output, Stdio};
+use std::time::Duration;
 
 use serde_json::{Value, json};
 
@@ -275,4 +276,27 @@ fn a_file_that_can_t_be_opened_or_read_is_passed_by() {
     let output = run(&["-o", "/dev/full", name, name], b"");
     assert_eq!(output.status.code(), Some(1));
     assert!(String::from_utf8_lossy(&output.stderr).contains("writing the output"));
+}
+
+#[test]
+fn what_comes_bit_by_bit_is_converted_bit_by_bit() {
+    let mut child = Command::new(env!("CARGO_BIN_EXE_collimator"))
+        .arg("convert")
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .spawn()
+        .expect("the binary runs");
+    let (mut input, output) = (child.stdin.take().expect("piped"), child.stdout.take().expect("piped"));
+    let (sender, lines) = std::sync::mpsc::channel();
+    let reader = std::thread::spawn(move || {
+        BufReader::new(output).lines().map_while(Result::ok).for_each(|line| drop(sender.send(line)));
+    });
+    for _ in 0..3 {
+        writeln!(input, "{}", document()).expect("it reads");
+        let line = lines.recv_timeout(Duration::from_secs(20)).expect("a line before the next is written");
+        assert!(serde_json::from_str::<Value>(&line).is_ok(), "{line}");
+    }
+    drop(input);
+    assert!(child.wait().expect("it ends").success());
+    reader.join().expect("no panic");
 }

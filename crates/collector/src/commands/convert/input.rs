@@ -8,6 +8,7 @@ use anyhow::{Context as _, Result};
 use xray::json::scan;
 
 use super::beginning::{self, Beginning};
+use super::output::{Output, Pausing};
 
 /// The most bytes of a line, of a message, and of a value that goes over several lines.
 const MAX_PIECE: u64 = 256 << 20;
@@ -69,15 +70,20 @@ pub(super) struct Input {
 }
 
 impl Input {
-    pub(super) fn open(name: &str) -> Result<Self> {
-        let (reader, total): (Box<dyn BufRead>, _) = if name == "-" {
-            (Box::new(BufReader::new(io::stdin())), None)
+    /// Opens a file; `-` is standard input. While it has to wait for more, `output` has what was made of the rest.
+    pub(super) fn open(name: &str, output: &Output) -> Result<Self> {
+        let (reader, total): (Box<dyn Read>, _) = if name == "-" {
+            (Box::new(io::stdin()), None)
         } else {
             let file = File::open(name).with_context(|| format!("opening {name}"))?;
             let total = file.metadata().ok().filter(std::fs::Metadata::is_file).map(|data| data.len());
-            (Box::new(BufReader::with_capacity(1 << 16, file)), total)
+            (Box::new(file), total)
         };
-        Ok(Self::new(name, reader, total))
+        let reader: Box<dyn Read> = match total {
+            Some(_) => reader,
+            None => Box::new(Pausing { reader, output: output.clone() }),
+        };
+        Ok(Self::new(name, Box::new(BufReader::with_capacity(1 << 16, reader)), total))
     }
 
     fn new(name: &str, reader: Box<dyn BufRead>, total: Option<u64>) -> Self {

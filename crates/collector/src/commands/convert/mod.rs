@@ -6,12 +6,12 @@
 
 mod beginning;
 mod input;
+mod output;
 mod progress;
 mod report;
 
-use std::fs::File;
 use std::hash::{BuildHasher as _, Hasher as _, RandomState};
-use std::io::{self, BufWriter, Write};
+use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
@@ -22,6 +22,7 @@ use xray::from_span::{Cursor, Enough};
 use xray::{from_span, to_span};
 
 use self::input::{Input, Piece};
+use self::output::Output;
 use self::progress::Progress;
 use self::report::{Account, Accounts};
 use crate::cli::{Conversion, Target};
@@ -36,10 +37,11 @@ pub(super) fn convert(conversion: &Conversion) -> Result<ExitCode> {
         files.push("-".to_owned());
     }
     check_distinct(conversion, &files)?;
-    let mut converter = Converter::new(conversion, open_output(conversion)?);
+    let output = Output::open(conversion.output.as_deref())?;
+    let mut converter = Converter::new(conversion, Box::new(output.clone()));
     let mut accounts = Accounts::default();
     let result = files.iter().try_for_each(|file| {
-        let converted = match Input::open(file) {
+        let converted = match Input::open(file, &output) {
             Ok(mut input) => converter.convert(&mut input).with_context(|| format!("converting {file}")),
             Err(error) => {
                 converter.unreadable(&error, "");
@@ -101,15 +103,6 @@ fn file_of(path: &Path) -> Option<PathBuf> {
             Some(folder.unwrap_or(Path::new(".")).canonicalize().ok()?.join(path.file_name()?))
         }
     }
-}
-
-fn open_output(conversion: &Conversion) -> Result<Box<dyn Write>> {
-    let path = match &conversion.output {
-        Some(path) if path != Path::new("-") => path,
-        _ => return Ok(Box::new(BufWriter::new(io::stdout().lock()))),
-    };
-    let file = File::create(path).with_context(|| format!("creating {}", path.display()))?;
-    Ok(Box::new(BufWriter::new(file)))
 }
 
 /// Converts pieces and keeps account of the input that they come from.
