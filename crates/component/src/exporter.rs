@@ -26,8 +26,8 @@ pub struct Progress<M> {
     pub settled: Settled,
     /// The last attempt ended because of what is in the batch: the destination takes others. Those need not wait for it.
     pub passing: bool,
-    /// What is not settled is whole in `memory`: the batch may come back without its bytes.
-    pub remembered: bool,
+    /// What is not settled is whole in `memory`, so many bytes of it: the batch may come back without its own.
+    pub remembered: Option<usize>,
 }
 
 /// The items of a batch that need no further attempt.
@@ -72,6 +72,12 @@ impl Settled {
     #[must_use]
     pub fn rejected(&self) -> &[Rejected] {
         &self.rejected
+    }
+
+    /// Items that arrived or were refused for good.
+    #[must_use]
+    pub fn items(&self) -> usize {
+        self.rejected.iter().fold(self.delivered, |sum, rejected| sum.saturating_add(rejected.items))
     }
 
     /// Whether nothing is known of any item yet.

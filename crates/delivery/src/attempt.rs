@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use component::{Accepted, Exporter, Progress, Rejected, RunCx, SHUTDOWN, Settled};
+use component::{Accepted, Exporter, Progress, Rejected, RunCx, SHUTDOWN, Settled, Sizer};
 use data::{Account, Batch, Code, Refusal, Refused};
 use otlp::batch::{PieceSize, chunk};
 use tokio::time::Instant;
@@ -12,6 +12,7 @@ use crate::backoff::Backoff;
 use crate::joining::Ready;
 use crate::metrics::Metrics;
 use crate::place::Place;
+use crate::room::{self, Room};
 use crate::settings::Settings;
 
 /// What every delivery of one stage needs.
@@ -36,11 +37,13 @@ enum Failure {
 
 impl<E: Exporter> Delivery<E> {
     /// Delivers a batch, in pieces if the peer finds it too large, and settles its ticket and account.
-    pub(crate) async fn deliver(&self, batch: Batch, mut place: Place) {
+    pub(crate) async fn deliver(&self, ready: Ready, mut place: Place) {
+        let Ready { batch, mut room } = ready;
         let mut pieces = vec![batch];
         while let Some(mut piece) = pieces.pop() {
             let mut progress = Progress::default();
-            let ended = self.attempts(&mut piece, &mut progress, &mut place).await;
+            let room = if pieces.is_empty() { &mut room[..] } else { &mut [] };
+            let ended = self.attempts(&mut piece, &mut progress, &mut place, room).await;
             match ended {
                 Ok(accepted) => self.accepted(piece, progress.settled, accepted),
                 Err(Failure::TooLarge(refused)) if progress.settled.is_empty() => {
@@ -80,6 +83,7 @@ impl<E: Exporter> Delivery<E> {
         batch: &mut Batch,
         progress: &mut Progress<E::Memory>,
         place: &mut Place,
+        room: &mut [Room],
     ) -> Result<Accepted, Failure> {
         let retry = &self.settings.holding.retry_on_failure;
         let first_wait = || Backoff::new(retry, self.cx.clock.now().mono);
@@ -110,7 +114,7 @@ impl<E: Exporter> Delivery<E> {
                     Refused { message: message.into(), ..refused },
                 ));
             }
-            self.make_way(batch, progress, place);
+            self.make_way(batch, progress, place, room);
             self.pause(wait, &refused).await?;
             tokio::select! {
                 () = place.take_again() => {}
@@ -119,18 +123,33 @@ impl<E: Exporter> Delivery<E> {
         }
     }
 
-    /// Lets others have the place of a batch that waits because of what is in it. How many such batches there are is bounded
-    /// by the queue, in which each keeps its room, and by memory: where there is none, no further one is begun.
-    fn make_way(&self, batch: &mut Batch, progress: &Progress<E::Memory>, place: &mut Place) {
+    /// Lets others have the place of a batch that waits because of what is in it, and the room of what is not left of it. How
+    /// many such batches there are is bounded by the queue, in which each keeps some room, and by memory: where there is
+    /// none, no further one is begun.
+    fn make_way(
+        &self,
+        batch: &mut Batch,
+        progress: &Progress<E::Memory>,
+        place: &mut Place,
+        room: &mut [Room],
+    ) {
         if !progress.passing || batch.ticket.is_awaited() {
             return;
         }
-        if progress.remembered {
+        if let Some(bytes) = progress.remembered {
             batch.replace(Vec::new(), batch.items());
+            let left = batch.items().saturating_sub(progress.settled.items());
+            room::give_back(room, room::needed(self.sizer(), batch, left, bytes));
         }
         if !self.cx.budget.is_exhausted() {
             place.leave();
         }
+    }
+
+    /// What the queue counts.
+    fn sizer(&self) -> Sizer {
+        let queue = self.settings.holding.sending_queue.get();
+        queue.map_or(Sizer::Requests, |queue| queue.sizer().into())
     }
 
     /// One attempt within the timeout; the outer error ends everything because time is up.

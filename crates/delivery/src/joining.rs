@@ -9,13 +9,11 @@ use tokio::sync::OwnedSemaphorePermit;
 use tokio::time::Instant;
 
 use crate::accumulator::{Accumulator, Thresholds};
+use crate::room::Room;
 use crate::settings::{QueueBatch, QueueSizer, SendingQueue};
 
 /// Most partitions that batch at the same time; the one that waits longest is sent to make room.
 const MAX_PARTITIONS: usize = 10_000;
-
-/// The room of one entry in the queue: given back when every batch that has some of its items is settled.
-type Room = Arc<OwnedSemaphorePermit>;
 
 /// A batch ready to go, and the room in the queue of the entries that it was made of.
 pub(crate) struct Ready {

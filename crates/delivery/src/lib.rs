@@ -10,6 +10,7 @@ mod backoff;
 mod joining;
 mod metrics;
 mod place;
+mod room;
 mod settings;
 mod stage;
 

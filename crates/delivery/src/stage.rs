@@ -224,17 +224,16 @@ impl<E: Exporter> Stage<E> {
                 self.left.extend(ready);
                 return Ok(());
             };
-            let Some(Ready { batch, room }) = ready.pop_front() else { break };
+            let Some(ready) = ready.pop_front() else { break };
             while let Some(ended) = self.deliveries.try_join_next() {
                 ended?;
             }
             let delivery = Arc::clone(&self.delivery);
-            delivery.metrics.dispatched(&batch);
+            delivery.metrics.dispatched(&ready.batch);
             let in_flight = InFlight::new(&self.in_flight);
             let task = async move {
                 let _in_flight = in_flight;
-                delivery.deliver(batch, place).await;
-                drop(room);
+                delivery.deliver(ready, place).await;
             };
             // A panic ends the process in order: the other batches are delivered as ever.
             let cx = &self.delivery.cx;

@@ -42,8 +42,8 @@ struct Script {
     given_up: Arc<Mutex<Vec<GivenUp>>>,
     /// Giving up a batch that was tried so often never ends.
     hangs_on: Option<usize>,
-    /// It keeps what is not settled.
-    remembers: bool,
+    /// It keeps what is not settled, so many bytes.
+    remembers: Option<usize>,
     /// Batches whose first id can't be divided by three deliver one item and then come back after so long, for ever.
     slow: Option<Duration>,
     started: Option<Instant>,
@@ -345,7 +345,7 @@ async fn new_batches_have_their_turn_among_those_that_come_back() {
 #[tokio::test(start_paused = true)]
 async fn what_the_exporter_remembers_is_kept_once() {
     let script = Script {
-        remembers: true,
+        remembers: Some(9),
         ..Script::new([in_parts(2, 0, unavailable()), unavailable(), unavailable()])
     };
     let node = node(&script, exact()).await;
@@ -353,6 +353,26 @@ async fn what_the_exporter_remembers_is_kept_once() {
     assert_eq!(node.finish().await.to_string(), "entered 3 = left 3");
     let none = Vec::new();
     assert_eq!(script.calls(), [vec![1, 2, 3], none.clone(), none.clone(), none]);
+}
+
+/// What is left of the batches waits for hours.
+#[tokio::test(start_paused = true)]
+async fn what_has_arrived_of_a_batch_takes_up_no_room() {
+    const ITEMS: usize = 6_000;
+    let bytes = batch(Signal::Traces, 1, ITEMS).len();
+    assert!(bytes > 200_000, "{bytes}");
+    for (sizer, room_for_two) in [(QueueSizer::Items, 2 * ITEMS), (QueueSizer::Bytes, 2 * bytes)] {
+        let answers = (0..10).map(|_| in_parts(ITEMS - 1, 0, unavailable()));
+        let script = Script { remembers: Some(40), ..Script::new(answers) };
+        let queue = SendingQueue { sizer: Some(sizer), queue_size: room_for_two, ..SendingQueue::default() };
+        let node = node(&script, queued(Optional::Some(queue))).await;
+        let started = Instant::now();
+        for _ in 0..10 {
+            node.inlet.as_ref().unwrap().send(batch(Signal::Traces, 1, ITEMS)).await.unwrap();
+        }
+        assert_eq!(started.elapsed(), Duration::ZERO, "{sizer:?}: all of them found room at once");
+        assert_eq!(node.finish().await.left, 10 * ITEMS as u64);
+    }
 }
 
 #[tokio::test(start_paused = true)]

@@ -84,6 +84,13 @@ pub struct Memory {
     soon: usize,
 }
 
+impl Memory {
+    /// Bytes of the documents that are not settled.
+    fn bytes(&self) -> usize {
+        [&self.sending, &self.aside].into_iter().flatten().map(|wave| wave.documents.bytes()).sum()
+    }
+}
+
 impl Component for AwsXray {
     type Config = Config;
 
@@ -152,7 +159,8 @@ impl Exporter for AwsXray {
         let answered = running.calls.answered();
         let result = running.send_batch(batch, &mut progress.memory, &mut progress.settled).await;
         progress.passing = running.calls.answered() > answered;
-        progress.remembered = progress.memory.next.is_at_the_end(batch);
+        let is_remembered = progress.memory.next.is_at_the_end(batch);
+        progress.remembered = is_remembered.then(|| progress.memory.bytes());
         result
     }
 

@@ -64,8 +64,7 @@ impl Running {
 
     /// Writes what of a batch is not settled to the dead letters.
     pub(crate) async fn give_up(&self, batch: &Batch, memory: &mut Memory, settled: &mut Settled, why: &str) {
-        let rejected: usize = settled.rejected().iter().map(|rejected| rejected.items).sum();
-        let left = batch.items().saturating_sub(settled.delivered() + rejected);
+        let left = batch.items().saturating_sub(settled.items());
         let begun = [&memory.sending, &memory.aside].into_iter().flatten();
         let unwritten: usize = begun.map(|wave| wave.unwritten.len()).sum();
         let mut missing = Missing { left: left + unwritten, not_kept: &self.counters.not_kept };
