@@ -30,6 +30,13 @@ pub struct Progress<M> {
     pub remembered: Option<usize>,
 }
 
+impl<M> Progress<M> {
+    /// Whether the batch is as it was: nothing is known of any item, and all bytes are there.
+    pub const fn is_untouched(&self) -> bool {
+        self.settled.is_empty() && self.remembered.is_none()
+    }
+}
+
 /// The items of a batch that need no further attempt.
 #[derive(Debug, Default)]
 pub struct Settled {

@@ -42,11 +42,13 @@ impl<E: Exporter> Delivery<E> {
         let mut pieces = vec![batch];
         while let Some(mut piece) = pieces.pop() {
             let mut progress = Progress::default();
-            let room = if pieces.is_empty() { &mut room[..] } else { &mut [] };
+            // The room of what was cut is that of all pieces.
+            let mut none = Vec::new();
+            let room = if pieces.is_empty() { &mut room } else { &mut none };
             let ended = self.attempts(&mut piece, &mut progress, &mut place, room).await;
             match ended {
                 Ok(accepted) => self.accepted(piece, progress.settled, accepted),
-                Err(Failure::TooLarge(refused)) if progress.settled.is_empty() => {
+                Err(Failure::TooLarge(refused)) if progress.is_untouched() => {
                     let half = PieceSize::Items(piece.items().div_ceil(2));
                     match <[Batch; 1]>::try_from(chunk(piece, half, &self.cx.budget)) {
                         // A single item, or a signal that is not cut.
@@ -83,7 +85,7 @@ impl<E: Exporter> Delivery<E> {
         batch: &mut Batch,
         progress: &mut Progress<E::Memory>,
         place: &mut Place,
-        room: &mut [Room],
+        room: &mut Vec<Room>,
     ) -> Result<Accepted, Failure> {
         let retry = &self.settings.holding.retry_on_failure;
         let first_wait = || Backoff::new(retry, self.cx.clock.now().mono);
@@ -131,7 +133,7 @@ impl<E: Exporter> Delivery<E> {
         batch: &mut Batch,
         progress: &Progress<E::Memory>,
         place: &mut Place,
-        room: &mut [Room],
+        room: &mut Vec<Room>,
     ) {
         if !progress.passing || batch.ticket.is_awaited() {
             return;

@@ -78,7 +78,8 @@ const ONLY_ITEMS_OR_BYTES: &str = "`batch` supports only `items` or `bytes` size
 pub struct SendingQueue {
     /// Exports that run at once.
     pub num_consumers: usize,
-    /// Most that the queue holds, in units of `sizer`. What is being exported counts until it is settled.
+    /// Most that the queue holds, in units of `sizer`. What is being exported counts until it is
+    /// settled, of what waits to be exported again only what is left, unless requests are counted.
     pub queue_size: usize,
     /// What `queue_size` counts; requests if it is not given. That it was given matters to `batch`, which inherits it.
     pub sizer: Option<QueueSizer>,

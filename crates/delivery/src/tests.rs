@@ -299,7 +299,7 @@ async fn what_is_delivered_in_part_waits_without_a_consumer() {
             ("entered 6 = left 6", expected.to_vec())
         );
     }
-    // Its room in the queue stays taken: that bounds how many there are. And it waits for a place after its wait.
+    // Its room in the queue stays taken where requests are counted: that bounds how many there are. And it waits for a place after its wait.
     let queue = SendingQueue { queue_size: 2, block_on_overflow: true, ..one() };
     let script = Script::new([
         in_parts(2, 0, unavailable()),

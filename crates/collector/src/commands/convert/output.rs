@@ -10,7 +10,13 @@ use anyhow::{Context as _, Result};
 
 /// A file or standard output, through a buffer. Clones share it.
 #[derive(Clone)]
-pub(super) struct Output(Rc<RefCell<BufWriter<Box<dyn Write>>>>);
+pub(super) struct Output(Rc<RefCell<Buffered>>);
+
+struct Buffered {
+    writer: BufWriter<Box<dyn Write>>,
+    /// Why what was made could not go out before a pause.
+    failed: Option<io::Error>,
+}
 
 impl Output {
     /// Creates the file; `-` and none are standard output.
@@ -25,17 +31,19 @@ impl Output {
     }
 
     pub(super) fn new(output: Box<dyn Write>) -> Self {
-        Self(Rc::new(RefCell::new(BufWriter::new(output))))
+        Self(Rc::new(RefCell::new(Buffered { writer: BufWriter::new(output), failed: None })))
     }
 }
 
 impl Write for Output {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        self.0.borrow_mut().write(bytes)
+        let Buffered { writer, failed } = &mut *self.0.borrow_mut();
+        failed.take().map_or_else(|| writer.write(bytes), Err)
     }
 
     fn flush(&mut self) -> io::Result<()> {
-        self.0.borrow_mut().flush()
+        let Buffered { writer, failed } = &mut *self.0.borrow_mut();
+        failed.take().map_or_else(|| writer.flush(), Err)
     }
 }
 
@@ -47,8 +55,9 @@ pub(super) struct Pausing<R> {
 
 impl<R: Read> Read for Pausing<R> {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        // It is no error of the input; the next that is written, or the end, tells of it.
-        self.output.flush().ok();
+        // It is no error of the input: whoever writes next hears of it.
+        let flushed = self.output.flush();
+        self.output.0.borrow_mut().failed = flushed.err();
         self.reader.read(buffer)
     }
 }
