@@ -132,7 +132,7 @@ pub struct Taken {
     pub datagrams: usize,
     /// Bytes of them.
     pub bytes: usize,
-    /// Datagrams that the kernel has dropped since the last time that it told, for want of room.
+    /// See [`Receiver::dropped`].
     pub dropped: u32,
 }
 
@@ -195,16 +195,20 @@ impl Receiver {
         self.told(taken)
     }
 
+    /// Datagrams that the kernel has dropped for want of room since somebody was told last, be it this receiver or another of
+    /// the same socket.
+    #[must_use]
+    pub fn dropped(&self) -> u32 {
+        let Shared { socket, dropped } = &*self.shared;
+        many::dropped(socket).map_or(0, |now| now.wrapping_sub(dropped.swap(now, Ordering::Relaxed)))
+    }
+
     fn told(&self, taken: io::Result<Counted>) -> io::Result<Taken> {
-        match taken {
-            Ok(Counted { datagrams, bytes, dropped }) => {
-                let dropped = dropped
-                    .map_or(0, |now| now.wrapping_sub(self.shared.dropped.swap(now, Ordering::Relaxed)));
-                Ok(Taken { datagrams, bytes, dropped })
-            }
-            Err(error) if error.kind() == io::ErrorKind::WouldBlock => Ok(Taken::default()),
-            Err(error) => Err(error),
-        }
+        let Counted { datagrams, bytes } = match taken {
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => Counted::default(),
+            taken => taken?,
+        };
+        Ok(Taken { datagrams, bytes, dropped: self.dropped() })
     }
 }
 
@@ -213,8 +217,6 @@ impl Receiver {
 struct Counted {
     datagrams: usize,
     bytes: usize,
-    /// How many it has dropped since the socket exists, if it told.
-    dropped: Option<u32>,
 }
 
 #[cfg(test)]

@@ -13,6 +13,11 @@ pub(super) fn prepare(socket: &Socket, buffer: usize) {
     }
 }
 
+/// Nobody tells.
+pub(super) const fn dropped(_: &UdpSocket) -> Option<u32> {
+    None
+}
+
 pub(super) fn take(socket: &UdpSocket, rooms: &mut [u8], mut each: impl FnMut(&[u8])) -> io::Result<Counted> {
     let room = rooms.get_mut(..ROOM).unwrap_or_default();
     let mut counted = Counted::default();

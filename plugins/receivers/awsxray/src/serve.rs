@@ -140,7 +140,8 @@ pub(crate) async fn serve(receiver: Receiver, granted: usize, mut intake: Intake
             has_room = intake.has_room() => has_room,
         };
         if !has_room {
-            // Datagrams stay with the kernel.
+            // Datagrams stay with the kernel, as long as it has room for them.
+            told(&mut intake, cx, Taken { dropped: receiver.dropped(), ..Taken::default() });
             wait(cx, pace.gather.max(GRAIN)).await;
             intake.flush_due();
             continue;

@@ -323,21 +323,25 @@ async fn a_full_pipeline_leaves_datagrams_with_the_kernel_and_loses_none() {
 
 #[tokio::test]
 async fn what_the_kernel_drops_is_in_the_records() {
-    let yaml = ", receive_buffer_mib: 1";
-    let running = Running::start(yaml, &[Signal::Xray], 64, Budget::unlimited()).await;
+    let yaml = ", batch_delay: 1ms, max_held_mib: 1, receive_buffer_mib: 1";
+    let running = Running::start(yaml, &[Signal::Xray], 1, Budget::unlimited()).await;
     let text = "y".repeat(8_000);
     let long = document(1).replacen('{', &format!("{{\"metadata\":{{\"d\":{{\"x\":\"{text}\"}}}},"), 1);
-    // Nobody takes them meanwhile: this test has but one thread.
-    (0..2000).for_each(|_| running.send(&long));
+    let taken = || running.metric("collimator_receiver_datagrams", "udp");
     let dropped = || running.metric("collimator_receiver_dropped_datagrams", "udp");
+    // The pipeline is full, and nothing more is taken.
+    for _ in 0..30 {
+        (0..10).for_each(|_| running.send(&long));
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+    let (full, dropped_before) = (taken(), dropped());
+    (0..2000).for_each(|_| running.send(&long));
     let until = tokio::time::Instant::now() + Duration::from_secs(20);
-    while dropped() == 0.0 && tokio::time::Instant::now() < until {
-        // The kernel tells of it with what comes next.
-        running.send(&document(2));
+    while dropped() == dropped_before && tokio::time::Instant::now() < until {
         tokio::time::sleep(Duration::from_millis(10)).await;
     }
     let dropped = dropped();
-    assert!(dropped > 0.0);
+    assert!(dropped > dropped_before && taken() == full, "{dropped_before} {dropped}, {full} {}", taken());
     let record = running.records.take(1).expect("something was counted");
     assert!(record.contains(&format!("\"SegmentsSpilloverCount\":{dropped},")), "{record}");
     running.finish().await;
