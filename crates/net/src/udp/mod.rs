@@ -49,6 +49,18 @@ struct Shared {
     dropped: AtomicU32,
 }
 
+impl Shared {
+    /// Notes how many were dropped since the socket exists; how many of them are new. A number from before the last one, such
+    /// as comes with what has waited since, tells nothing.
+    fn told(&self, now: u32) -> u32 {
+        let is_later = |before: u32| now.wrapping_sub(before) <= u32::MAX / 2;
+        let noted = self
+            .dropped
+            .fetch_update(Ordering::Relaxed, Ordering::Relaxed, |before| is_later(before).then_some(now));
+        noted.map_or(0, |before| now.wrapping_sub(before))
+    }
+}
+
 impl Bound {
     /// Binds `host:port`, or any address with an empty host, with a receive buffer of `buffer` bytes if the system lets it
     /// have one. Resolves names with the system's resolver, so it may block: call it at start.
@@ -132,7 +144,7 @@ pub struct Taken {
     pub datagrams: usize,
     /// Bytes of them.
     pub bytes: usize,
-    /// See [`Receiver::dropped`].
+    /// Datagrams that the kernel has dropped since the last time that it told, for want of room.
     pub dropped: u32,
 }
 
@@ -195,20 +207,19 @@ impl Receiver {
         self.told(taken)
     }
 
-    /// Datagrams that the kernel has dropped for want of room since somebody was told last, be it this receiver or another of
-    /// the same socket.
+    /// Datagrams that the kernel has dropped since it was told last, without waiting for the next one to tell of them. Looks
+    /// through a table of all sockets: for once in a while.
     #[must_use]
     pub fn dropped(&self) -> u32 {
-        let Shared { socket, dropped } = &*self.shared;
-        many::dropped(socket).map_or(0, |now| now.wrapping_sub(dropped.swap(now, Ordering::Relaxed)))
+        many::dropped(&self.shared.socket).map_or(0, |now| self.shared.told(now))
     }
 
     fn told(&self, taken: io::Result<Counted>) -> io::Result<Taken> {
-        let Counted { datagrams, bytes } = match taken {
+        let Counted { datagrams, bytes, dropped } = match taken {
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => Counted::default(),
             taken => taken?,
         };
-        Ok(Taken { datagrams, bytes, dropped: self.dropped() })
+        Ok(Taken { datagrams, bytes, dropped: dropped.map_or(0, |now| self.shared.told(now)) })
     }
 }
 
@@ -217,6 +228,8 @@ impl Receiver {
 struct Counted {
     datagrams: usize,
     bytes: usize,
+    /// How many it has dropped since the socket exists, if it told.
+    dropped: Option<u32>,
 }
 
 #[cfg(test)]

@@ -167,3 +167,12 @@ fn a_socket_that_can_t_be_watched_is_spare_again() {
     alive.block_on(receiver.readable()).unwrap();
     assert_eq!(receiver.take(|_| ()).unwrap().datagrams, 1);
 }
+
+#[test]
+fn an_older_number_of_drops_tells_nothing() {
+    let (bound, _) = pair(0);
+    let told = |now| bound.shared.told(now);
+    assert_eq!([5, 3, 5, 9].map(told), [5, 0, 0, 4]);
+    bound.shared.dropped.store(u32::MAX - 1, Ordering::Relaxed);
+    assert_eq!([u32::MAX, 2, u32::MAX].map(told), [1, 3, 0]);
+}

@@ -7,7 +7,7 @@ use std::time::Duration;
 use component::RunCx;
 use data::Budget;
 use net::udp::{Bound, MOST_AT_ONCE, Receiver, Taken};
-use tokio::time::{Instant, sleep, sleep_until};
+use tokio::time::{Instant, sleep, sleep_until, timeout};
 
 use crate::intake::Intake;
 
@@ -30,6 +30,9 @@ const GRAIN: Duration = Duration::from_millis(1);
 
 /// After an error of the socket, or of the event queue, which is not asked meanwhile.
 const AFTER_ERROR: Duration = Duration::from_millis(100);
+
+/// While there is no room behind: how often what the kernel drops is asked for.
+const ASK: Duration = Duration::from_secs(1);
 
 /// How long what was taken may look for a place when time is up. Who has not ended after a second is cut off.
 const LAST_WORDS: Duration = Duration::from_millis(500);
@@ -64,6 +67,8 @@ struct Pace {
     gather: Duration,
     /// Without being told that something has come.
     looks: bool,
+    /// When what the kernel drops was asked for last.
+    asked: Option<Instant>,
     /// The event queue has failed.
     deaf_until: Option<Instant>,
 }
@@ -78,13 +83,22 @@ enum Next {
 
 impl Pace {
     fn new(granted: usize) -> Self {
-        Self { granted, gather: gather(granted), looks: false, deaf_until: None }
+        Self { granted, gather: gather(granted), looks: false, asked: None, deaf_until: None }
     }
 
     /// Nobody tells that something has come, for a while.
     fn deaf(&mut self, now: Instant) {
         self.deaf_until = Some(now + AFTER_ERROR);
         self.looks = true;
+    }
+
+    /// Whether it is time to ask what the kernel has dropped.
+    fn asks(&mut self, now: Instant) -> bool {
+        let asks = self.asked.is_none_or(|asked| now >= asked + ASK);
+        if asks {
+            self.asked = Some(now);
+        }
+        asks
     }
 
     /// After a look that brought this.
@@ -137,11 +151,13 @@ pub(crate) async fn serve(receiver: Receiver, granted: usize, mut intake: Intake
         let has_room = tokio::select! {
             biased;
             () = cx.draining.cancelled() => break,
-            has_room = intake.has_room() => has_room,
+            has_room = timeout(ASK, intake.has_room()) => has_room.unwrap_or(false),
         };
         if !has_room {
             // Datagrams stay with the kernel, as long as it has room for them.
-            told(&mut intake, cx, Taken { dropped: receiver.dropped(), ..Taken::default() });
+            if pace.asks(Instant::now()) {
+                ask(&receiver, &mut intake, cx);
+            }
             wait(cx, pace.gather.max(GRAIN)).await;
             intake.flush_due();
             continue;
@@ -198,6 +214,7 @@ async fn finish(receiver: &mut Receiver, intake: &mut Intake, cx: &RunCx) {
         () = handing_on => {}
         () = time_is_up => {}
     }
+    ask(receiver, intake, cx);
     intake.give_up();
 }
 
@@ -221,6 +238,11 @@ async fn take_rest(receiver: &mut Receiver, intake: &mut Intake, cx: &RunCx) {
         }
         tokio::task::yield_now().await;
     }
+}
+
+/// Tells of what the kernel has dropped although nothing is taken from it.
+fn ask(receiver: &Receiver, intake: &mut Intake, cx: &RunCx) {
+    told(intake, cx, Taken { dropped: receiver.dropped(), ..Taken::default() });
 }
 
 fn told(intake: &mut Intake, cx: &RunCx, taken: Taken) {

@@ -323,8 +323,15 @@ async fn a_full_pipeline_leaves_datagrams_with_the_kernel_and_loses_none() {
 
 #[tokio::test]
 async fn what_the_kernel_drops_is_in_the_records() {
-    let yaml = ", batch_delay: 1ms, max_held_mib: 1, receive_buffer_mib: 1";
-    let running = Running::start(yaml, &[Signal::Xray], 1, Budget::unlimited()).await;
+    // What is held has reached its bound, or has no place further on.
+    for max_held_mib in [1, 4] {
+        what_the_kernel_drops_is_told_with(max_held_mib).await;
+    }
+}
+
+async fn what_the_kernel_drops_is_told_with(max_held_mib: usize) {
+    let yaml = format!(", batch_delay: 1ms, max_held_mib: {max_held_mib}, receive_buffer_mib: 1");
+    let running = Running::start(&yaml, &[Signal::Xray], 1, Budget::unlimited()).await;
     let text = "y".repeat(8_000);
     let long = document(1).replacen('{', &format!("{{\"metadata\":{{\"d\":{{\"x\":\"{text}\"}}}},"), 1);
     let taken = || running.metric("collimator_receiver_datagrams", "udp");
