@@ -6,10 +6,11 @@ use std::sync::Arc;
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
 use rustls::crypto::{CryptoProvider, verify_tls12_signature, verify_tls13_signature};
 use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
-use rustls::{ClientConfig, DigitallySignedStruct, RootCertStore, SignatureScheme};
+use rustls::{ClientConfig, DigitallySignedStruct, SignatureScheme};
 use tokio_rustls::TlsConnector;
 
-use super::material::{Material, Reloading, server_roots};
+use super::material::{Material, Reloading, trusted};
+use super::verify::{Trusted, Verifier};
 use super::{ClientSettings, TlsError, alpn, both, none_of, parameters};
 use crate::Stream;
 use crate::dial::Proto;
@@ -18,7 +19,7 @@ use crate::dial::Proto;
 pub struct ClientTls {
     settings: ClientSettings,
     protocols: Vec<Proto>,
-    roots: Arc<RootCertStore>,
+    trusted: Trusted,
     config: Reloading<ClientConfig>,
 }
 
@@ -26,20 +27,19 @@ impl ClientTls {
     /// Reads all files once; all that is wrong is found here. `protocols` are offered by ALPN, most wanted first.
     pub fn new(settings: &ClientSettings, protocols: &[Proto]) -> Result<Self, TlsError> {
         // Authorities are read once: the Collector's `reload_interval` does not concern them.
-        let roots = match settings.insecure_skip_verify {
-            true => Ok(RootCertStore::empty()),
-            false => server_roots(&settings.common),
+        let trusted = match settings.insecure_skip_verify {
+            true => Ok(Trusted::nobody()),
+            false => trusted(&settings.common),
         };
-        let files = both(roots, Material::read(&settings.common, ""));
-        let ((), (roots, material)) = both(none_of(settings.common.problems()), files)?;
-        let roots = Arc::new(roots);
-        let config = build(settings, protocols, &roots, &material)?;
+        let files = both(trusted, Material::read(&settings.common, ""));
+        let ((), (trusted, material)) = both(none_of(settings.common.problems()), files)?;
+        let config = build(settings, protocols, &trusted, &material)?;
         let interval = settings.common.reload_interval;
         let interval = (!interval.is_zero()).then_some(interval);
         Ok(Self {
             settings: settings.clone(),
             protocols: protocols.to_vec(),
-            roots,
+            trusted,
             config: Reloading::new(config, material, interval),
         })
     }
@@ -54,7 +54,7 @@ impl ClientTls {
             .map_err(|_| io::Error::other(TlsError::ServerName(name.to_owned())))?;
         let config = self.config.get(
             || Material::read(&self.settings.common, ""),
-            |material| build(&self.settings, &self.protocols, &self.roots, material),
+            |material| build(&self.settings, &self.protocols, &self.trusted, material),
         );
         TlsConnector::from(config).connect(name, stream).await.map(Stream::client_tls)
     }
@@ -63,7 +63,7 @@ impl ClientTls {
 fn build(
     settings: &ClientSettings,
     protocols: &[Proto],
-    roots: &Arc<RootCertStore>,
+    trusted: &Trusted,
     material: &Material,
 ) -> Result<ClientConfig, TlsError> {
     let provider = parameters::provider(&settings.common)?;
@@ -71,7 +71,11 @@ fn build(
         .with_protocol_versions(parameters::versions(&settings.common)?)?;
     let builder = match settings.insecure_skip_verify {
         true => builder.dangerous().with_custom_certificate_verifier(Arc::new(AnyCertificate(provider))),
-        false => builder.with_root_certificates(Arc::clone(roots)),
+        false => {
+            let verifier = Verifier::new(trusted, provider)
+                .map_err(|error| TlsError::Pem { what: "CA", message: error.to_string() })?;
+            builder.dangerous().with_custom_certificate_verifier(Arc::new(verifier))
+        }
     };
     let mut config = match material.pair()? {
         Some((chain, key)) => builder.with_client_auth_cert(chain, key)?,

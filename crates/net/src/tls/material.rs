@@ -7,6 +7,7 @@ use rustls::RootCertStore;
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 
+use super::verify::Trusted;
 use super::{Common, TlsError, both};
 
 /// No PEM file of certificates or keys is larger.
@@ -60,12 +61,14 @@ impl Material {
 }
 
 /// The authorities that a client trusts.
-pub(super) fn server_roots(common: &Common) -> Result<RootCertStore, TlsError> {
+pub(super) fn trusted(common: &Common) -> Result<Trusted, TlsError> {
     let mut roots = RootCertStore::empty();
+    let mut named = Vec::new();
     if common.has_ca() {
         let pem = file_or_inline("CA CertPool File", &common.ca_file, &common.ca_pem)?;
-        for certificate in certificates("CA", &pem)? {
-            roots.add(certificate)?;
+        named = certificates("CA", &pem)?;
+        for certificate in &named {
+            roots.add(certificate.clone())?;
         }
     }
     if !common.has_ca() || common.include_system_ca_certs_pool {
@@ -76,7 +79,7 @@ pub(super) fn server_roots(common: &Common) -> Result<RootCertStore, TlsError> {
             return Err(TlsError::System(why));
         }
     }
-    Ok(roots)
+    Ok(Trusted { roots: Arc::new(roots), named: named.into() })
 }
 
 /// A value made from [`Material`], made anew when files have changed; a failure keeps the old one.

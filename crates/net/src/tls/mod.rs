@@ -11,6 +11,7 @@ mod parameters;
 mod server;
 #[cfg(test)]
 pub(crate) mod tests;
+mod verify;
 
 use std::time::Duration;
 

@@ -95,6 +95,41 @@ fn servers_are_verified_unless_told_otherwise() {
     });
 }
 
+/// `openssl req -x509` says that what it makes is an authority.
+#[test]
+fn a_server_may_show_the_authority_that_is_trusted_itself() {
+    run(async {
+        let own = |name: &str, years: std::ops::Range<i32>| {
+            let mut params = CertificateParams::new(vec![name.to_owned()]).unwrap();
+            params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+            params.not_before = rcgen::date_time_ymd(years.start, 1, 1);
+            params.not_after = rcgen::date_time_ymd(years.end, 1, 1);
+            let key = KeyPair::generate().unwrap();
+            let pem = params.self_signed(&key).unwrap().pem();
+            let common = Common {
+                cert_pem: pem.clone(),
+                key_pem: Secret::new(key.serialize_pem()),
+                ..Common::default()
+            };
+            let trusting = |ca_pem: String| {
+                client(&ClientSettings {
+                    common: Common { ca_pem, ..Common::default() },
+                    ..Default::default()
+                })
+            };
+            (server(&ServerSettings { common, ..Default::default() }), trusting(pem))
+        };
+        let ((shown, trusting), (_, other)) =
+            (own("gateway.test", 2020..2090), own("gateway.test", 2020..2090));
+        handshake(&shown, &trusting, "gateway.test").await.unwrap();
+        handshake(&shown, &trusting, "other.test").await.unwrap_err();
+        handshake(&shown, &other, "gateway.test").await.unwrap_err();
+        let (shown, trusting) = own("gateway.test", 2020..2021);
+        let error = handshake(&shown, &trusting, "gateway.test").await.unwrap_err();
+        assert!(error.contains("xpired"), "{error}");
+    });
+}
+
 #[test]
 fn a_client_ca_makes_certificates_of_clients_mandatory() {
     run(async {
