@@ -26,8 +26,9 @@ impl Trusted {
     }
 }
 
-/// Verifies as webpki does. Besides, a server may show a certificate that the configuration itself names as trusted, though it be
-/// an authority's: `openssl req -x509` makes such ones, and Go takes them.
+/// Verifies as webpki does. Besides, a server may show an authority's certificate if the configuration itself names that very
+/// one as trusted: `openssl req -x509` makes such ones, and Go takes them. Its extended key usage is not looked at; whoever
+/// has its key could issue another one as well.
 #[derive(Debug)]
 pub(super) struct Verifier {
     webpki: Arc<WebPkiServerVerifier>,
